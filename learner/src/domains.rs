@@ -1,0 +1,335 @@
+//! Domains: the programs of a policy as a graph of who runs whom, what each needs, and which would be worth a profile of its own.
+//!
+//! A program that runs under one profile with others may do whatever any of them needs. A profile of its own (AppArmor's child
+//! profiles, apparmor.d(5), "Cx") takes from it what only others need; that is what is counted here. Nothing is decided: a
+//! proposal names what would be saved, and a person knows what the program is worth.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use petgraph::algo::dominators;
+use petgraph::graph::{DiGraph, NodeIndex};
+use serde::Serialize;
+use tracer::recording::{Access, ByteString, Origin};
+
+use crate::Policy;
+use crate::policy::{Evidence, Rule};
+
+/// The programs of a policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Domains {
+    /// In the order of their names.
+    pub domains: Vec<Domain>,
+    /// Rules that more than one program needs.
+    pub shared: Needs,
+    /// All rules.
+    pub all: Needs,
+}
+
+/// One program in its role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Domain {
+    /// The executable.
+    pub program: ByteString,
+    /// The programs that it runs, by the executable that the kernel runs then.
+    pub runs: BTreeSet<ByteString>,
+    /// The program without which this one is never reached: its immediate dominator. Absent for one that is reached from
+    /// outside, or by ways that have nothing in common.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only_through: Option<ByteString>,
+    /// The rules that it needs.
+    pub needs: Needs,
+    /// Those that no other program needs.
+    pub alone: Needs,
+    /// Why a profile of its own would pay; absent when it would not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<Proposal>,
+}
+
+/// A profile of its own, proposed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Proposal {
+    /// What the program could not do any more, of what the one profile lets it do.
+    pub without: Needs,
+    /// What that is worth, in words: the rows of the table that it meets.
+    pub because: Vec<String>,
+}
+
+/// How many rules of each kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Needs {
+    /// System calls.
+    pub calls: usize,
+    /// Capabilities.
+    pub capabilities: usize,
+    /// Files that are changed.
+    pub writes: usize,
+    /// Files that are read only.
+    pub reads: usize,
+    /// Programs that are run.
+    pub programs: usize,
+    /// Kinds of socket.
+    pub sockets: usize,
+}
+
+/// What a program is worth freeing of: how many of it at least, what it is, and who says so.
+type Worth = (fn(&Needs) -> usize, usize, &'static str, &'static str);
+
+/// The table. Reading is what programs do, and a call more or less of a common set frees of little: they count in numbers only.
+const WORTH: [Worth; 6] = [
+    (|n| n.capabilities, 1, "capabilities", "capabilities(7): each is a part of root's power"),
+    (|n| n.programs, 1, "programs to run", "execve(2); apparmor.d(5), Execute Mode"),
+    (|n| n.sockets, 1, "kinds of socket", "socket(2); apparmor.d(5), Network Rules"),
+    (|n| n.writes, 1, "files to change", "apparmor.d(5), File Permissions"),
+    (|n| n.reads, 20, "files to read", "apparmor.d(5), File Permissions"),
+    (|n| n.calls, 20, "system calls", "seccomp(2); a filter of its own needs a loader of its own"),
+];
+
+/// A rule by its kind and place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Item {
+    Call(usize),
+    Capability(usize),
+    Write(usize),
+    Read(usize),
+    Program(usize),
+    Socket(usize),
+}
+
+impl Needs {
+    fn of<'a>(items: impl IntoIterator<Item = &'a Item>) -> Self {
+        let mut needs = Self::default();
+        for item in items {
+            *match item {
+                Item::Call(_) => &mut needs.calls,
+                Item::Capability(_) => &mut needs.capabilities,
+                Item::Write(_) => &mut needs.writes,
+                Item::Read(_) => &mut needs.reads,
+                Item::Program(_) => &mut needs.programs,
+                Item::Socket(_) => &mut needs.sockets,
+            } += 1;
+        }
+        needs
+    }
+}
+
+/// The programs of a policy.
+pub fn of(policy: &Policy) -> Domains {
+    let mut needs: BTreeMap<&ByteString, BTreeSet<Item>> = BTreeMap::new();
+    let mut by: BTreeMap<Item, usize> = BTreeMap::new();
+    fn each<T>(rules: &[Rule<T>]) -> impl Iterator<Item = (usize, &T, &Evidence)> {
+        rules.iter().enumerate().map(|(at, rule)| (at, &rule.allow, &rule.evidence))
+    }
+    let changes = |access: &BTreeSet<Access>| access.iter().any(|a| crate::paths::changes(*a));
+    let items: Vec<(Item, &Evidence)> = each(&policy.calls)
+        .map(|(at, _, evidence)| (Item::Call(at), evidence))
+        .chain(each(&policy.capabilities).map(|(at, _, evidence)| (Item::Capability(at), evidence)))
+        .chain(each(&policy.files).map(|(at, rule, evidence)| {
+            (if changes(&rule.access) { Item::Write(at) } else { Item::Read(at) }, evidence)
+        }))
+        .chain(each(&policy.execs).map(|(at, _, evidence)| (Item::Program(at), evidence)))
+        .chain(each(&policy.sockets).map(|(at, _, evidence)| (Item::Socket(at), evidence)))
+        .collect();
+    for (item, evidence) in &items {
+        by.insert(*item, evidence.programs.len());
+        for program in &evidence.programs {
+            needs.entry(program).or_default().insert(*item);
+        }
+    }
+    let runs = runs(policy);
+    for program in runs.iter().flat_map(|(by, all)| all.iter().chain([*by])) {
+        needs.entry(program).or_default();
+    }
+    let through = dominators_of(&needs, &runs);
+    let all: BTreeSet<Item> = by.keys().copied().collect();
+    let mut domains = Vec::new();
+    for (program, own) in &needs {
+        let without = Needs::of(all.difference(own));
+        let only_through = through.get(program).map(|by| (*by).clone());
+        domains.push(Domain {
+            program: (*program).clone(),
+            runs: runs.get(program).cloned().unwrap_or_default(),
+            needs: Needs::of(own),
+            alone: Needs::of(own.iter().filter(|item| by.get(item) == Some(&1))),
+            // The entry's own profile is the one that there is.
+            proposal: only_through.as_ref().and_then(|_| proposal(without)),
+            only_through,
+        });
+    }
+    Domains {
+        shared: Needs::of(by.iter().filter(|(_, programs)| **programs > 1).map(|(item, _)| item)),
+        all: Needs::of(&all),
+        domains,
+    }
+}
+
+fn proposal(without: Needs) -> Option<Proposal> {
+    let because: Vec<String> = WORTH
+        .iter()
+        .map(|(count, least, what, source)| (count(&without), least, what, source))
+        .filter(|(count, least, ..)| count >= *least)
+        .map(|(count, _, what, source)| format!("{count} {what} ({source})"))
+        .collect();
+    (!because.is_empty()).then_some(Proposal { without, because })
+}
+
+/// Who runs whom. A script's domain is the interpreter that the kernel runs for it.
+fn runs(policy: &Policy) -> BTreeMap<&ByteString, BTreeSet<ByteString>> {
+    let mut runs: BTreeMap<&ByteString, BTreeSet<ByteString>> = BTreeMap::new();
+    for rule in &policy.execs {
+        let program = rule.allow.interpreter.as_ref().unwrap_or(&rule.allow.path);
+        // What starts the command, before it, is no program of it.
+        if rule.evidence.origins == BTreeSet::from([Origin::Runtime]) {
+            continue;
+        }
+        for by in &rule.evidence.programs {
+            runs.entry(by).or_default().insert(program.clone());
+        }
+    }
+    runs
+}
+
+/// The immediate dominator of each program, from outside: what is run by nobody, and whatever can't be reached from there.
+fn dominators_of<'a>(
+    needs: &BTreeMap<&'a ByteString, BTreeSet<Item>>,
+    runs: &BTreeMap<&'a ByteString, BTreeSet<ByteString>>,
+) -> BTreeMap<&'a ByteString, &'a ByteString> {
+    let mut graph: DiGraph<Option<&ByteString>, ()> = DiGraph::new();
+    let outside = graph.add_node(None);
+    let places: BTreeMap<&ByteString, NodeIndex> =
+        needs.keys().map(|program| (*program, graph.add_node(Some(*program)))).collect();
+    let mut run_by_others = BTreeSet::new();
+    for (by, all) in runs {
+        for program in all.iter().filter(|program| program != by) {
+            if let (Some(from), Some(to)) = (places.get(by), places.get(program)) {
+                graph.add_edge(*from, *to, ());
+                run_by_others.insert(*to);
+            }
+        }
+    }
+    for place in places.values().filter(|place| !run_by_others.contains(*place)) {
+        graph.add_edge(outside, *place, ());
+    }
+    // Programs that only run each other in a circle were reached from outside at some point.
+    for place in places.values() {
+        if !petgraph::algo::has_path_connecting(&graph, outside, *place, None) {
+            graph.add_edge(outside, *place, ());
+        }
+    }
+    let found = dominators::simple_fast(&graph, outside);
+    let named = |place: NodeIndex| graph.node_weight(place).copied().flatten();
+    let through = |place: &NodeIndex| found.immediate_dominator(*place).and_then(named);
+    places
+        .iter()
+        .filter_map(|(program, place)| {
+            let by = through(place)?;
+            // The key's lifetime is the policy's.
+            places.get_key_value(by).map(|(by, _)| (*program, *by))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tracer::recording::{Fact, Recording, Seen, What};
+
+    fn policy(facts: &[(&str, What)]) -> Policy {
+        let mut recording = Recording::new();
+        for (domain, what) in facts {
+            let fact = Fact { domain: (*domain).into(), origin: Origin::Entry, what: what.clone() };
+            recording.add("1", fact, &Seen::ending("ok", 1));
+        }
+        crate::learn(&recording, &crate::Options::default())
+    }
+
+    fn exec(path: &str, interpreter: Option<&str>) -> What {
+        let interpreter = interpreter.map(ByteString::from);
+        What::Exec { path: path.into(), interpreter, loader: None }
+    }
+
+    fn file(path: &str, access: Access) -> What {
+        What::File { path: path.into(), access, target: None }
+    }
+
+    fn capability(name: &str) -> What {
+        What::Capability {
+            name: name.to_owned(),
+            initial_namespace: true,
+            call: None,
+            probe: false,
+        }
+    }
+
+    fn domain<'a>(domains: &'a Domains, program: &str) -> &'a Domain {
+        let program = ByteString::from(program);
+        domains.domains.iter().find(|domain| domain.program == program).unwrap()
+    }
+
+    #[test]
+    fn each_program_has_its_own_needs_and_shares_others() {
+        let domains = of(&policy(&[
+            ("/bin/sh", exec("/srv/hook", Some("/bin/python"))),
+            ("/bin/sh", capability("CAP_CHOWN")),
+            ("/bin/sh", file("/var/log/x", Access::Write)),
+            ("/bin/sh", file("/etc/one", Access::Read)),
+            ("/bin/python", file("/etc/one", Access::Read)),
+            ("/bin/python", file("/etc/two", Access::Read)),
+            ("/bin/python", exec("/bin/ls", None)),
+        ]));
+        let (sh, python) = (domain(&domains, "/bin/sh"), domain(&domains, "/bin/python"));
+        assert_eq!(sh.runs, BTreeSet::from(["/bin/python".into()]), "the interpreter runs");
+        assert_eq!((sh.needs.capabilities, sh.needs.writes, sh.needs.reads), (1, 1, 1));
+        assert_eq!((python.needs.reads, python.alone.reads, domains.shared.reads), (2, 1, 1));
+        assert_eq!((&sh.only_through, &sh.proposal), (&None, &None), "the entry has the profile");
+        assert_eq!(python.only_through, Some("/bin/sh".into()));
+        let proposal = python.proposal.as_ref().unwrap();
+        assert_eq!((proposal.without.capabilities, proposal.without.writes), (1, 1));
+        assert!(proposal.because[0].starts_with("1 capabilities (capabilities(7)"));
+        // What is run and seen to do nothing needs nothing.
+        assert_eq!(domain(&domains, "/bin/ls").needs, Needs::default());
+    }
+
+    #[test]
+    fn a_program_that_two_run_is_reached_through_what_they_have_in_common() {
+        let domains = of(&policy(&[
+            ("/bin/top", exec("/bin/a", None)),
+            ("/bin/top", exec("/bin/b", None)),
+            ("/bin/a", exec("/bin/both", None)),
+            ("/bin/b", exec("/bin/both", None)),
+            ("/bin/a", exec("/bin/only", None)),
+            // A circle, and a program that runs itself.
+            ("/bin/both", exec("/bin/a", None)),
+            ("/bin/b", exec("/bin/b", None)),
+        ]));
+        let through = |program: &str| domain(&domains, program).only_through.clone();
+        assert_eq!(through("/bin/both"), Some("/bin/top".into()));
+        assert_eq!(through("/bin/only"), Some("/bin/a".into()));
+        assert_eq!(through("/bin/top"), None);
+        // Nobody from outside is seen to run these.
+        let circle = of(&policy(&[("/x", exec("/y", None)), ("/y", exec("/x", None))]));
+        assert_eq!(circle.domains.len(), 2);
+    }
+
+    proptest! {
+        #[test]
+        fn parts_add_up(edges in proptest::collection::vec((0..6_u8, 0..6_u8, 0..8_u8), 0..30)) {
+            let name = |n: u8| format!("/bin/p{n}");
+            let facts: Vec<(String, What)> = edges
+                .iter()
+                .flat_map(|(by, program, read)| {
+                    let path = format!("/etc/f{read}");
+                    [(name(*by), exec(&name(*program), None)), (name(*by), file(&path, Access::Read))]
+                })
+                .collect();
+            let facts: Vec<(&str, What)> = facts.iter().map(|(d, w)| (d.as_str(), w.clone())).collect();
+            let domains = of(&policy(&facts));
+            let alone: usize = domains.domains.iter().map(|domain| domain.alone.reads).sum();
+            prop_assert_eq!(alone + domains.shared.reads, domains.all.reads);
+            for domain in &domains.domains {
+                prop_assert!(domain.needs.reads <= domains.all.reads && domain.alone.reads <= domain.needs.reads);
+                prop_assert_ne!(domain.only_through.as_ref(), Some(&domain.program));
+            }
+        }
+    }
+}

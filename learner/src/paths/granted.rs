@@ -1,0 +1,59 @@
+//! Which accesses were granted: all that succeeded, and those that failed after they had been granted.
+
+use std::collections::BTreeMap;
+
+use tracer::recording::{Access, Seen};
+
+use crate::evidence::succeeded;
+
+/// Errors with which a call fails only after the security module has allowed the access: a profile that does not allow it
+/// turns them into `EACCES`, and the program takes another way than in its training.
+const AFTERWARDS: [(&str, &[Access], &str); 5] = [
+    (
+        "ENXIO",
+        &[Access::Read, Access::Write, Access::Append],
+        "a driver's open, after security_file_open (do_dentry_open, fs/open.c): /dev/tty without a terminal, a FIFO without a reader",
+    ),
+    (
+        "ENODEV",
+        &[Access::Read, Access::Write, Access::Append],
+        "as above: a device without a driver",
+    ),
+    ("EBUSY", &[Access::Read, Access::Write, Access::Append], "as above: a device for one only"),
+    (
+        "EAGAIN",
+        &[Access::Lock],
+        "security_file_lock comes first (flock, fs/locks.c): another one has the lock",
+    ),
+    (
+        "ENOTEMPTY",
+        &[Access::Rmdir, Access::Rename],
+        "security_path_rmdir and security_path_rename come first (fs/namei.c)",
+    ),
+];
+
+/// In at least one run the access was granted.
+pub(crate) fn granted(access: Access, runs: &BTreeMap<String, Seen>) -> bool {
+    let afterwards = |outcome: &String| {
+        AFTERWARDS.iter().any(|(errno, of, _)| outcome == errno && of.contains(&access))
+    };
+    succeeded(runs) || runs.values().any(|seen| seen.outcomes.keys().any(afterwards))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_afterwards_was_granted() {
+        let seen = |outcome| BTreeMap::from([("run".to_owned(), Seen::ending(outcome, 1))]);
+        for (errno, accesses, _) in AFTERWARDS {
+            assert!(accesses.iter().all(|access| granted(*access, &seen(errno))), "{errno}");
+            assert!(!granted(Access::Chmod, &seen(errno)), "{errno}");
+        }
+        assert!(granted(Access::Chmod, &seen(Seen::OK)));
+        for refused in ["EACCES", "EPERM", "ENOENT", "EEXIST", "EROFS"] {
+            assert!(!granted(Access::Read, &seen(refused)), "{refused}");
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Programs that are run. Never generalised.
+
+use tracer::recording::What;
+
+use crate::Seens;
+use crate::evidence::{gather, succeeded};
+use crate::policy::{ExecRule, Rule};
+
+/// The exec rules.
+pub(crate) fn rules(facts: &[Seens<'_>]) -> Vec<Rule<ExecRule>> {
+    gather(facts, |(fact, runs, _)| match &fact.what {
+        What::Exec { path, interpreter, loader } if succeeded(runs) => Some(ExecRule {
+            path: path.clone(),
+            interpreter: interpreter.clone(),
+            loader: loader.clone(),
+        }),
+        _ => None,
+    })
+}

@@ -1,0 +1,136 @@
+//! What a profile allows, for comparing it: as the simulator has it; and differences between profiles are those of their answers.
+
+use std::collections::BTreeSet;
+
+use learner::drift::Drift;
+use learner::drift::side::Side;
+use profile_emit::seccomp::meaning::{Context, MeaningError, planes};
+use profile_emit::seccomp::oci::Profile;
+use profile_emit::seccomp::{Answer, emit, simulate};
+use proptest::prelude::*;
+use tracer::abi::{Abi, calls};
+
+use crate::arbitrary::{self, Asking};
+
+fn context() -> Context {
+    Context { capabilities: BTreeSet::new(), architecture: "amd64".to_owned(), kernel: (6, 1) }
+}
+
+fn side(profile: &Profile) -> Side {
+    Side { calls: Some(planes(profile, &context()).unwrap()), ..Side::default() }
+}
+
+/// What i386 does through others is told of the calls themselves.
+const MULTIPLEXERS: [&str; 2] = ["ipc", "socketcall"];
+
+proptest! {
+    #[test]
+    fn the_meaning_is_what_the_simulator_answers(
+        profile in arbitrary::profile(),
+        asked in prop::collection::vec(arbitrary::call(), 60),
+    ) {
+        let side = side(&profile);
+        for asking in asked {
+            let call = asking.of(&profile);
+            let name = calls::name(call.abi, call.nr).filter(|name| !MULTIPLEXERS.contains(name));
+            let plane = side.calls.as_ref().unwrap().get(&call.abi);
+            let (Some(name), Some(plane)) = (name, plane) else { continue };
+            let meant = plane.call(name);
+            let answered = simulate(&profile, call.abi, call.nr, call.args);
+            let narrow = matches!(call.abi, Abi::I386 | Abi::X32);
+            let args = if narrow { call.args.map(|arg| arg & 0xffff_ffff) } else { call.args };
+            prop_assert_eq!(meant.allowed.holds(args), answered == Answer::Allowed, "{:x?}", call);
+            if let Answer::Errno(_) = answered {
+                prop_assert_eq!(&meant.otherwise, &answered, "{:x?}", call);
+            }
+        }
+    }
+
+
+    /// What is allowed now and was not is in a difference that widens, and the other way round; nothing differs from itself.
+    #[test]
+    fn differences_are_those_of_the_answers(
+        old in arbitrary::profile(),
+        new in arbitrary::profile(),
+        asked in prop::collection::vec(arbitrary::call(), 60),
+    ) {
+        let sides = [side(&old), side(&new)];
+        prop_assert_eq!(Drift::between(&sides[0], &sides[0]), Drift::default());
+        let there = Drift::between(&sides[0], &sides[1]);
+        let back = Drift::between(&sides[1], &sides[0]);
+        let about = |drift: &Drift, widens: bool| -> BTreeSet<String> {
+            drift.differences.iter().filter(|d| d.widens == widens).map(|d| d.what.clone()).collect()
+        };
+        let only = |drift: &Drift, direction| -> BTreeSet<String> {
+            let differences = drift.differences.iter().filter(|d| d.direction == direction);
+            differences.map(|d| d.what.clone()).collect()
+        };
+        use learner::drift::Direction::{Changed, Narrowed, Widened};
+        prop_assert_eq!(only(&there, Widened), only(&back, Narrowed));
+        prop_assert_eq!(only(&there, Narrowed), only(&back, Widened));
+        prop_assert_eq!(only(&there, Changed), only(&back, Changed));
+        let widening = about(&there, true);
+        let asked: Vec<_> = asked.iter().flat_map(|a: &Asking| [a.of(&old), a.of(&new)]).collect();
+        for call in asked {
+            let Some(name) = calls::name(call.abi, call.nr).filter(|n| !MULTIPLEXERS.contains(n)) else { continue };
+            let allowed = |profile| simulate(profile, call.abi, call.nr, call.args) == Answer::Allowed;
+            if allowed(&new) && !allowed(&old) {
+                prop_assert!(widening.contains(&format!("{} {name}", call.abi)), "{call:x?}");
+            }
+        }
+    }
+
+
+    /// A policy allows what its own profile allows.
+    #[test]
+    fn a_policy_is_its_profile(policy in arbitrary::policy(&[Abi::X86_64, Abi::I386, Abi::X32], 30)) {
+        let (profile, _) = emit(&policy);
+        let read = Profile::from_json(profile.to_json().as_bytes()).unwrap();
+        let drift = Drift::between(
+            &Side { calls: Side::of(&policy).calls, ..Side::default() },
+            &side(&read),
+        );
+        prop_assert_eq!(drift.differences, []);
+    }
+}
+
+#[test]
+fn what_is_not_understood_is_said() {
+    let profile = |args: &str| {
+        let text = format!(
+            r#"{{"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86_64"],
+                "syscalls":[{{"names":["socket"],"action":"SCMP_ACT_ALLOW",{args}}}]}}"#
+        );
+        planes(&Profile::from_json(text.as_bytes()).unwrap(), &context())
+    };
+    let op = profile(r#""args":[{"index":0,"value":1,"op":"SCMP_CMP_NEAR"}]"#);
+    assert!(matches!(op, Err(MeaningError::Comparison { .. })), "{op:?}");
+    let index = profile(r#""args":[{"index":6,"value":1,"op":"SCMP_CMP_EQ"}]"#);
+    assert!(matches!(index, Err(MeaningError::Argument { index: 6, .. })), "{index:?}");
+    let kernel = profile(r#""includes":{"minKernel":"new"}"#);
+    assert_eq!(kernel, Err(MeaningError::Kernel("new".to_owned())));
+    // Twenty conditions with an answer of their own, each on one of several bits.
+    let entry = |bit: u32, action: &str| {
+        let arg = |index: u32| {
+            format!(
+                r#"{{"index":{index},"value":{},"valueTwo":0,"op":"SCMP_CMP_MASKED_EQ"}}"#,
+                1_u64 << bit
+            )
+        };
+        let args = [0, 1, 2].map(arg).join(",");
+        format!(
+            r#"{{"names":["socket"],"action":"{action}","errnoRet":{},"args":[{args}]}}"#,
+            bit + 2
+        )
+    };
+    let entries: Vec<String> = (0..20)
+        .map(|bit| entry(bit, "SCMP_ACT_ERRNO"))
+        .chain([entry(20, "SCMP_ACT_ALLOW")])
+        .collect();
+    let text = format!(
+        r#"{{"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86_64"],"syscalls":[{}]}}"#,
+        entries.join(",")
+    );
+    let riddle = planes(&Profile::from_json(text.as_bytes()).unwrap(), &context());
+    assert_eq!(riddle, Err(MeaningError::Intricate("socket".to_owned())));
+}

@@ -1,0 +1,136 @@
+//! Services in containers of runc, under the profiles that were learned from them: the training passes with nothing refused,
+//! and AppArmor refuses what it did not do.
+
+use std::collections::BTreeMap;
+
+use super::machine::{self, Done};
+
+const KERNEL: &str = "6.1";
+/// What a service does more than in its training (tests/vm/guest/service), and what AppArmor says of it: the operation, and a
+/// word of the record.
+const TWINS: [(&str, &str, &str); 5] = [
+    ("read", "open", "name=\"/etc/service/other\""),
+    ("write", "open", "name=\"/etc/service/one\""),
+    ("execute", "exec", "name=\"/usr/bin/uname\""),
+    ("capability", "capable", "capname=\"dac_override\""),
+    ("socket", "create", "family=\"inet\""),
+];
+
+fn confined(sample: &str) -> Done {
+    let done = machine::ran(KERNEL, super::tests_of(KERNEL)).test(&format!("confine {sample}"));
+    done.passed();
+    done
+}
+
+/// A run's own account.
+fn told(done: &Done, run: &str) -> String {
+    ["status", "out", "err", "audit"]
+        .map(|part| format!("{run}.{part}: {}", done.text(&format!("{run}.{part}"))))
+        .concat()
+}
+
+/// The records of a run that say that something was refused.
+fn denied(done: &Done, run: &str) -> Vec<String> {
+    let audit = done.text(&format!("{run}.audit"));
+    audit.lines().filter(|l| l.contains("apparmor=\"DENIED\"")).map(str::to_owned).collect()
+}
+
+/// What became of the twins.
+fn twins(done: &Done, run: &str) -> BTreeMap<String, String> {
+    let out = done.text(&format!("{run}.out"));
+    let twins: BTreeMap<_, _> = out
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .filter(|(name, _)| TWINS.iter().any(|(twin, ..)| twin == name))
+        .map(|(name, what)| (name.to_owned(), what.to_owned()))
+        .collect();
+    assert_eq!(twins.len(), TWINS.len(), "{}", told(done, run));
+    twins
+}
+
+fn training_passes(sample: &str) {
+    let done = confined(sample);
+    for round in ["record-1", "record-2"] {
+        assert_eq!(done.text(&format!("{round}.status")), "0\n", "{}", self::told(&done, round));
+    }
+    let told = told(&done, "training");
+    assert_eq!(denied(&done, "training"), [""; 0], "{told}");
+    assert_eq!(done.text("training.status"), "0\n", "{told}");
+}
+
+fn twins_are_refused(sample: &str) {
+    let done = confined(sample);
+    assert!(twins(&done, "free").values().all(|what| what == "done"), "{}", told(&done, "free"));
+    for run in ["apparmor", "together"] {
+        let what = twins(&done, run);
+        assert!(what.values().all(|what| what == "refused"), "{}", told(&done, run));
+    }
+    // AppArmor alone refuses each of them and nothing else, and says what.
+    let denied = denied(&done, "apparmor");
+    for (twin, operation, word) in TWINS {
+        let says = |line: &&String| {
+            line.contains(&format!("operation=\"{operation}\""))
+                && line.contains(word)
+                && line.contains(&format!("profile=\"learned-{sample}\""))
+        };
+        assert!(denied.iter().any(|line| says(&line)), "{twin}: {denied:#?}");
+    }
+    let more: Vec<_> = denied
+        .iter()
+        .filter(|line| !TWINS.iter().any(|(_, _, word)| line.contains(word)))
+        .collect();
+    assert!(more.is_empty(), "{more:#?}");
+}
+
+macro_rules! services {
+    ($($name:ident $sample:literal),*) => {$(
+        mod $name {
+            #[test]
+            #[ignore = "needs a virtual machine: run by make test"]
+            fn the_training_passes() {
+                super::training_passes($sample);
+            }
+
+            #[test]
+            #[ignore = "needs a virtual machine: run by make test"]
+            fn twins_are_refused() {
+                super::twins_are_refused($sample);
+            }
+        }
+    )*};
+}
+
+services!(static_program "static", threads "threads", shell_script "tar", python "python-subprocess", nginx "nginx", redis "redis");
+
+/// `learn verify` itself: the training passes with AppArmor enforced too; of the twins, what nothing else refuses before is told
+/// with the rule that would allow it; and the profile is gone afterwards.
+#[test]
+#[ignore = "needs a virtual machine: run by make test"]
+fn verify_enforces_attributes_and_cleans_up() {
+    let done = machine::ran(KERNEL, super::tests_of(KERNEL)).test("verify static");
+    done.passed();
+    let report = |name: &str| -> serde_json::Value {
+        serde_json::from_str(&done.text(&format!("{name}.json"))).unwrap()
+    };
+    let training = report("training");
+    assert_eq!(
+        training["enforced"],
+        serde_json::json!(["apparmor", "capabilities", "programs", "seccomp"]),
+        "{training:#}"
+    );
+    assert!(training.get("apparmor").is_none() && training["denials"] == serde_json::json!([]));
+    assert_eq!(done.text("training.status"), "0\n", "{training:#}");
+
+    let twins = report("twins");
+    assert_eq!(done.text("twins.status"), "121\n", "{twins:#}");
+    for (object, rule) in [
+        ("/etc/service/other", "\"/etc/service/other\" r,"),
+        ("/usr/bin/uname", "\"/usr/bin/uname\" r,"),
+    ] {
+        let told = twins["apparmor"].as_array().unwrap().iter().any(|refusal| {
+            refusal["object"] == object && refusal["rule"] == rule && refusal["operation"] == "open"
+        });
+        assert!(told, "{object}: {twins:#}");
+    }
+    assert_eq!(done.text("left"), "", "profiles that are still loaded");
+}

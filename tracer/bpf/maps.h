@@ -1,0 +1,97 @@
+/* What is kept in the kernel until the recorder reads it, and what the recorder sets. */
+#ifndef LEARN_MAPS_H
+#define LEARN_MAPS_H
+
+#include "helpers.h"
+#include "wire.h"
+#include "core.h"
+
+/* Set before loading; the verifier leaves out what they rule out. */
+const volatile struct learn_settings settings SEC(".rodata") = {};
+
+MAP(tasks, BPF_MAP_TYPE_HASH, __u32, struct learn_task, 65536);
+MAP(rules, BPF_MAP_TYPE_ARRAY, __u32, struct learn_rule, LEARN_ABIS *LEARN_PLANE);
+MAP(calls, BPF_MAP_TYPE_HASH, struct learn_call_key, struct learn_count, 65536);
+MAP(capabilities, BPF_MAP_TYPE_HASH, struct learn_capability_key, struct learn_count, 8192);
+MAP(signals, BPF_MAP_TYPE_HASH, struct learn_signal_key, struct learn_count, 8192);
+/* How many different combinations of arguments each call has and which bits are in them, by the key of the call without them. */
+struct variants_of {
+    __u32 count;
+    __u32 bits[LEARN_ARGS];
+};
+MAP(variants, BPF_MAP_TYPE_HASH, struct learn_call_key, struct variants_of, 16384);
+/* How often each record was seen. One that was forgotten for want of room is sent again: nothing is lost but its count. */
+MAP(seen, BPF_MAP_TYPE_LRU_HASH, __u64, __u64, 262144);
+MAP(losses, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, __u64, LEARN_LOSSES);
+/* How many records were sent (all of them arrived when as many were received), and how many things are counted. */
+MAP(totals, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, __u64, LEARN_TOTALS);
+
+struct {
+    MAP_NUMBER(type, BPF_MAP_TYPE_RINGBUF);
+    MAP_NUMBER(max_entries, 32 * 1024 * 1024);
+} records SEC(".maps");
+
+/* The containers that were met, numbered from 1; the recorder may know some before. */
+MAP(containers, BPF_MAP_TYPE_HASH, struct learn_id, __u32, LEARN_CONTAINERS);
+/* The numbers of containers that were entered; and, with LEARN_CLAIMED, those that were given. */
+MAP(entered, BPF_MAP_TYPE_HASH, __u32, __u32, 2 * LEARN_CONTAINERS);
+/* A container's health check, by its number. */
+MAP(healthchecks, BPF_MAP_TYPE_HASH, __u32, struct learn_words, LEARN_CONTAINERS);
+
+/* Room for the record that is being made. Programs at these hooks run without being preempted by each other. */
+struct scratch {
+    struct learn_record head;
+    /* One string more than fits, so that a full record can't be overrun; and the padding of the last word. */
+    __u8 bytes[LEARN_BYTES + PATH_MAX + 8];
+    __u64 args[8];
+    struct learn_id id;
+    struct learn_words words;
+};
+MAP(scratches, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct scratch, 1);
+
+INLINE void add(__u64 *counter, __u64 n) {
+    __sync_fetch_and_add(counter, n);
+}
+
+NOINLINE int lose(__u32 what) {
+    __u64 *counter = bpf_map_lookup_elem(&losses, &what);
+
+    if (counter)
+        add(counter, 1);
+    return 0;
+}
+
+INLINE void total(__u32 which) {
+    __u64 *counter = bpf_map_lookup_elem(&totals, &which);
+
+    if (counter)
+        add(counter, 1);
+}
+
+INLINE struct learn_task *recorded(__u32 tid) {
+    return bpf_map_lookup_elem(&tasks, &tid);
+}
+
+INLINE struct learn_task *current_recorded(void) {
+    return recorded((__u32)bpf_get_current_pid_tgid());
+}
+
+INLINE struct scratch *scratch(void) {
+    __u32 zero = 0;
+    return bpf_map_lookup_elem(&scratches, &zero);
+}
+
+/* The first one who did something, as it is kept beside a count. */
+INLINE void first(struct learn_count *count) {
+    struct {
+        __u32 pid, tgid;
+    } here = {};
+
+    total(LEARN_COUNTED);
+    count->count = 1;
+    count->first_ns = bpf_ktime_get_ns();
+    bpf_get_ns_current_pid_tgid(settings.pid_namespace_device, settings.pid_namespace_inode, &here, sizeof(here));
+    count->first_pid = here.pid ?: (__u32)bpf_get_current_pid_tgid();
+}
+
+#endif

@@ -1,0 +1,44 @@
+//! The unprivileged backend: sees every call of the command and its descendants by ptrace(2).
+//!
+//! Guarantees: processes and threads are followed from their first instruction on, signals and job control pass untouched, and
+//! the command dies with the recorder. Needs Linux 5.3 (`PTRACE_GET_SYSCALL_INFO`) and permission to trace one's own
+//! children. Programs that gain privileges when they are executed don't when an unprivileged recorder traces them.
+//!
+//! - [`stops`]: ptrace's protocol as types
+//! - [`task`]: what is known of a thread
+//! - [`pending`]: a call between its entry and its exit
+//! - [`circumstances`]: what decides which capability a call needs
+//! - [`recorder`]: from stops to facts
+//! - [`tick`]: waking up now and then
+
+mod circumstances;
+mod pending;
+mod recorder;
+mod stops;
+mod task;
+mod tick;
+
+use crate::session::{OnStatus, Options, Outcome, RecordError};
+
+/// Runs the command and records it.
+///
+/// # Errors
+/// When the command can't be executed, or the system refuses tracing.
+pub fn record(options: &Options, on_status: OnStatus<'_>) -> Result<Outcome, RecordError> {
+    recorder::Recorder::new(options).run(options, on_status)
+}
+
+/// Whether this backend can be used here and now, by tracing a child for a moment; the error says why not and what to do.
+///
+/// # Errors
+/// [`RecordError::Unavailable`] when it can't, and when the system gives no process.
+pub fn usable() -> Result<(), RecordError> {
+    let waiting = crate::spawn::spawn(&["true".into()])?;
+    let child = waiting.pid();
+    let seized = stops::seize(child).map_err(recorder::refused);
+    // It ends without having become anything.
+    drop(waiting);
+    // SAFETY: no status is asked for; the child is ours, and nobody else waits for it.
+    while unsafe { libc::waitpid(child.as_raw(), std::ptr::null_mut(), libc::__WALL) } >= 0 {}
+    seized
+}

@@ -1,0 +1,208 @@
+//! A recording in memory.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+
+use super::{Completion, Fact, Header, Phase, Reader, Run, Seen, What, key};
+use super::{Line, ReadError};
+
+/// A recording in memory: what a recorder builds and a learner reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recording {
+    /// The runs, by identifier.
+    pub runs: BTreeMap<String, Run>,
+    /// How each run ended.
+    pub completions: BTreeMap<String, Completion>,
+    facts: HashMap<Fact, BTreeMap<String, Seen>>,
+}
+
+impl Recording {
+    /// An empty recording.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads a whole file.
+    ///
+    /// # Errors
+    /// As [`Reader`] does: unreadable, truncated, not a recording, of a newer format, or unsorted.
+    pub fn read(path: &Path) -> Result<Self, ReadError> {
+        let mut reader = Reader::open(path)?;
+        let mut recording = Self { runs: reader.header().runs.clone(), ..Self::default() };
+        while let Some(line) = reader.next_line()? {
+            recording.facts.insert(line.fact, line.runs);
+        }
+        recording.completions = reader.end()?.runs;
+        Ok(recording)
+    }
+
+    /// How many facts are known.
+    pub fn len(&self) -> usize {
+        self.facts.len()
+    }
+
+    /// Nothing was seen.
+    pub fn is_empty(&self) -> bool {
+        self.facts.is_empty()
+    }
+
+    /// How many different calls and files the facts are about.
+    pub fn calls_and_files(&self) -> (usize, usize) {
+        let (mut calls, mut files) = (BTreeSet::new(), BTreeSet::new());
+        #[expect(clippy::iter_over_hash_type, reason = "counting does not depend on the order")]
+        for fact in self.facts.keys() {
+            match &fact.what {
+                What::Call { abi, nr, .. } => _ = calls.insert((abi, nr)),
+                What::File { path, .. } => _ = files.insert(path),
+                _ => {}
+            }
+        }
+        (calls.len(), files.len())
+    }
+
+    /// What keeps it from being complete, in sentences; nothing when it is.
+    pub fn incomplete_because(&self) -> BTreeSet<String> {
+        let mut why = BTreeSet::new();
+        for id in self.runs.keys() {
+            match self.completions.get(id) {
+                None => _ = why.insert(format!("run {id} has no end")),
+                Some(end) if end.complete => {}
+                Some(end) => {
+                    why.extend(end.reasons.iter().cloned());
+                    why.extend(
+                        end.lost.iter().map(|(what, count)| format!("{count} lost: {what}")),
+                    );
+                    if end.reasons.is_empty() && end.lost.is_empty() {
+                        why.insert(format!("run {id} says so without a reason"));
+                    }
+                }
+            }
+        }
+        why
+    }
+
+    /// Adds an observation of `run`: counts add up.
+    pub fn add(&mut self, run: &str, fact: Fact, seen: &Seen) {
+        let runs = self.facts.entry(fact).or_default();
+        match runs.get_mut(run) {
+            Some(known) => known.add(seen),
+            None => {
+                runs.insert(run.to_owned(), seen.clone());
+            }
+        }
+    }
+
+    /// All that was seen so far belongs to a phase.
+    pub(crate) fn begin_with(&mut self, phase: Phase) {
+        #[expect(clippy::iter_over_hash_type, reason = "each is changed alike")]
+        for runs in self.facts.values_mut() {
+            runs.values_mut().for_each(|seen| _ = seen.phases.insert(phase));
+        }
+    }
+
+    /// What is known of a fact.
+    pub fn get(&self, fact: &Fact) -> Option<&BTreeMap<String, Seen>> {
+        self.facts.get(fact)
+    }
+
+    /// Joins another recording, as [`super::merge()`] joins files.
+    pub fn join(&mut self, other: &Self) {
+        for (id, run) in &other.runs {
+            self.runs
+                .entry(id.clone())
+                .and_modify(|mine| mine.join(run))
+                .or_insert_with(|| run.clone());
+        }
+        for (id, completion) in &other.completions {
+            self.completions
+                .entry(id.clone())
+                .and_modify(|mine| mine.join(completion))
+                .or_insert_with(|| completion.clone());
+        }
+        #[expect(clippy::iter_over_hash_type, reason = "joining does not depend on the order")]
+        for (fact, runs) in &other.facts {
+            let mine = self.facts.entry(fact.clone()).or_default();
+            for (id, seen) in runs {
+                mine.entry(id.clone()).and_modify(|s| s.join(seen)).or_insert_with(|| seen.clone());
+            }
+        }
+    }
+
+    /// The values that a label has.
+    pub fn labels(&self, key: &str) -> BTreeSet<String> {
+        self.runs.values().filter_map(|run| run.labels.get(key).cloned()).collect()
+    }
+
+    /// Keeps the runs that have all of these labels, and what they saw.
+    pub fn keep_labelled(&mut self, wanted: &[(&str, &str)]) {
+        self.runs.retain(|_, run| {
+            wanted.iter().all(|(key, value)| run.labels.get(*key).is_some_and(|has| has == value))
+        });
+        let kept = &self.runs;
+        self.completions.retain(|id, _| kept.contains_key(id));
+        self.facts.retain(|_, runs| {
+            runs.retain(|id, _| kept.contains_key(id));
+            !runs.is_empty()
+        });
+    }
+
+    /// Every run ended without a loss.
+    pub fn complete(&self) -> bool {
+        self.runs.keys().all(|id| self.completions.get(id).is_some_and(|c| c.complete))
+    }
+
+    /// The facts in the order of the file format.
+    pub fn sorted(&self) -> Vec<(&Fact, &BTreeMap<String, Seen>)> {
+        let mut facts: Vec<_> = self.facts.iter().map(|(f, s)| (key(f), f, s)).collect();
+        facts.sort_by(|a, b| a.0.cmp(&b.0));
+        facts.into_iter().map(|(_, f, s)| (f, s)).collect()
+    }
+
+    /// The header that a file of this recording has.
+    pub fn header(&self) -> Header {
+        Header::new(self.runs.clone())
+    }
+
+    /// The lines that a file of this recording has.
+    pub fn lines(&self) -> impl Iterator<Item = Line> {
+        self.sorted().into_iter().map(|(f, s)| Line { fact: f.clone(), runs: s.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::{Origin, What};
+
+    #[test]
+    fn runs_are_kept_by_their_labels() {
+        let mut recording = Recording::new();
+        let signal = |signal| Fact {
+            domain: "/bin/a".into(),
+            origin: Origin::Entry,
+            what: What::Signal { signal, inside: true },
+        };
+        for (id, name) in [("1", "web"), ("2", "db")] {
+            let run = Run {
+                command: Vec::new(),
+                backend: "ebpf".to_owned(),
+                kernel: String::new(),
+                machine: String::new(),
+                labels: BTreeMap::from([("container".to_owned(), name.to_owned())]),
+                fidelity: BTreeMap::new(),
+                hooks: Default::default(),
+                units: Vec::new(),
+            };
+            recording.runs.insert(id.to_owned(), run);
+            recording.completions.insert(id.to_owned(), Completion::complete());
+            recording.add(id, signal(1), &Seen::ending(Seen::OK, 1));
+        }
+        recording.add("2", signal(2), &Seen::ending(Seen::OK, 1));
+        assert_eq!(recording.labels("container"), ["db", "web"].map(str::to_owned).into());
+        recording.keep_labelled(&[("container", "web")]);
+        assert_eq!((recording.runs.len(), recording.len()), (1, 1));
+        assert!(recording.complete() && recording.get(&signal(2)).is_none());
+        recording.keep_labelled(&[("container", "db")]);
+        assert!(recording.runs.is_empty() && recording.is_empty());
+    }
+}
