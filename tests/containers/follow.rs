@@ -174,6 +174,48 @@ fn a_container_that_is_started_again_is_one_run_and_its_entry_point_an_entry_poi
 
 #[test]
 #[ignore = "needs root and container engines: run by make test"]
+fn a_session_that_runs_already_is_kept_apart_from_the_entry_point() {
+    ready();
+    let _turn = alone();
+    // The image is one of docker's.
+    let engine = DOCKER;
+    let room = Room::new();
+    let (name, file) = (name("entered"), room.path("r.jsonl"));
+    let _removed = Removed(engine, name.clone());
+    let waits = |go: &str, then: &str| {
+        format!("touch /tmp/{go}.waits; until [ -e /tmp/{go} ]; do sleep 0.1; done; {then}")
+    };
+    let entry = waits("entry", "chmod 700 /tmp/entry; sleep 3600");
+    let run = ["run", "--detach", "--name", &name, "localhost/learn/nginx", "sh", "-c", &entry];
+    engine.client_done(&run).succeeded();
+    let session = waits("session", "mkdir /tmp/made");
+    engine.client_done(&["exec", "--detach", &name, "sh", "-c", &session]).succeeded();
+    let inside = |words: &[&str]| engine.client_done(&[&["exec", &name], words].concat());
+    wait_for("the session", || inside(&["test", "-e", "/tmp/session.waits"]).code == Some(0));
+
+    let learn = ["record", "-o", &file, "--container", &name];
+    let recording = Beside::start(std::process::Command::new(LEARN).args(learn));
+    let part = format!("{file}.part");
+    wait_for("the recorder", || {
+        inside(&["true"]).succeeded();
+        std::path::Path::new(&part).exists()
+    });
+    inside(&["touch", "/tmp/entry", "/tmp/session"]).succeeded();
+    wait_for("the session's end", || inside(&["test", "-d", "/tmp/made"]).code == Some(0));
+    wait_for("the entry point", || {
+        inside(&["sh", "-c", "[ $(stat -c %a /tmp/entry) = 700 ]"]).code == Some(0)
+    });
+    kill(Pid::from_raw(recording.pid()), Signal::SIGINT).unwrap();
+    let done = recording.done();
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let recording = room.recording("r.jsonl");
+    let (entry, session) = (calls(&recording, Origin::Entry), calls(&recording, Origin::Exec));
+    assert!(entry.contains("fchmodat") && !entry.contains("mkdir"), "{entry:?}");
+    assert!(session.contains("mkdir") && !session.contains("fchmodat"), "{session:?}");
+}
+
+#[test]
+#[ignore = "needs root and container engines: run by make test"]
 fn clients_that_start_or_enter_a_container_are_recognised() {
     ready();
     let _turn = alone();

@@ -12,6 +12,7 @@
 //! - [`memory`]: reading a waiting thread's memory
 //! - [`spawn`]: starting the command
 //! - [`part`]: what a recorder leaves behind when it is killed
+//! - `procfs`: what procfs says of a task
 //! - [`run`]: describing a run
 //! - [`session`]: what a recorder is asked, and what it answers
 //! - [`whole`]: files that appear whole or not at all
@@ -25,6 +26,7 @@ pub mod host;
 pub mod marks;
 pub mod memory;
 pub mod part;
+mod procfs;
 pub mod ptrace;
 pub mod recording;
 pub mod run;

@@ -18,7 +18,7 @@ pub mod prepare;
 pub mod watch;
 
 pub use argv::{Client, Invocation, Verb};
-pub use engine::Engine;
+pub use engine::{Container, Engine};
 pub use marker::Marker;
 pub use prepare::{Filter, PrepareError, Prepared, prepare};
 pub use watch::{Watch, Watched};

@@ -1,8 +1,9 @@
 //! The programs in the kernel: loading, attaching, and reading what they keep.
 
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
+use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, RingBuf};
 use aya::programs::{BtfTracePoint, FExit, Program};
 use aya::{Btf, Ebpf, EbpfLoader};
 
@@ -15,6 +16,10 @@ use super::wire::{
 
 /// What clang made of `bpf/recorder.bpf.c`.
 pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("LEARN_BPF_OBJECT")));
+
+/// Flags of an update of a map (include/uapi/linux/bpf.h).
+const BPF_ANY: u64 = 0;
+const BPF_NOEXIST: u64 = 1;
 
 /// The tracepoints that must be there, and the program at each.
 const NEEDED: [(&str, &str); 6] = [
@@ -211,9 +216,16 @@ impl Programs {
         self.all("tasks")
     }
 
-    /// Takes a task into the recording.
-    pub(super) fn add_task(&mut self, tid: u32, task: &Task) -> Result<(), RecordError> {
-        self.insert("tasks", &tid, task)
+    /// Takes a task into the recording, unless the kernel has done so meanwhile.
+    pub(super) fn adopt_task(&mut self, tid: u32, task: &Task) -> Result<(), RecordError> {
+        match self.writable::<u32, Task>("tasks")?.insert(tid, task, BPF_NOEXIST) {
+            Err(MapError::SyscallError(error))
+                if error.io_error.kind() == ErrorKind::AlreadyExists =>
+            {
+                Ok(())
+            }
+            done => done.map_err(|error| refused("tasks", &error)),
+        }
     }
 
     /// Gives a container that runs already a number, the highest so far: it has been entered, and others get higher ones.
@@ -238,9 +250,16 @@ impl Programs {
         key: &K,
         value: &V,
     ) -> Result<(), RecordError> {
-        let mut map: HashMap<_, K, V> = HashMap::try_from(map(&mut self.kernel, name)?)
-            .map_err(|error| refused(name, &error))?;
-        map.insert(key, value, 0).map_err(|error| refused(name, &error))
+        self.writable::<K, V>(name)?
+            .insert(key, value, BPF_ANY)
+            .map_err(|error| refused(name, &error))
+    }
+
+    fn writable<K: aya::Pod, V: aya::Pod>(
+        &mut self,
+        name: &str,
+    ) -> Result<HashMap<&mut MapData, K, V>, RecordError> {
+        HashMap::try_from(map(&mut self.kernel, name)?).map_err(|error| refused(name, &error))
     }
 
     /// Whether any task is recorded now.

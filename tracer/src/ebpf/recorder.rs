@@ -158,10 +158,9 @@ impl Recorder {
     fn adopt_running(&mut self, programs: &mut Programs) -> Result<(), RecordError> {
         let Some(watch) = &mut self.watch else { return Ok(()) };
         for (found, number) in watch.running().iter().zip(1..) {
-            let id = &found.container.id;
-            let adopted = super::adopt::container(programs, id, number)?;
+            let adopted = super::adopt::container(programs, &found.container, number)?;
             self.domains.extend(adopted);
-            watch.met(number, Some(id.clone()));
+            watch.met(number, Some(found.container.id.clone()));
             self.completion.notes.insert(format!(
                 "the container {} ran already: its start is not in the recording",
                 found.container.name

@@ -34,6 +34,7 @@ pub(super) mod is {
 
 /// `enum learn_origin`.
 pub(super) mod origin {
+    pub(in super::super) const ENTRY: u16 = 0;
     pub(in super::super) const SESSION: u16 = 1;
     pub(in super::super) const HEALTHCHECK: u16 = 2;
 }
@@ -372,6 +373,7 @@ mod tests {
             ("LEARN_KNOWN", outcome::KNOWN.into()),
             ("LEARN_MANY", is::MANY.into()),
             ("LEARN_DENIED", is::DENIED.into()),
+            ("LEARN_ENTRY", origin::ENTRY.into()),
             ("LEARN_SESSION", origin::SESSION.into()),
             ("LEARN_HEALTHCHECK", origin::HEALTHCHECK.into()),
             ("LEARN_ORIGIN_BITS", ORIGIN_BITS.into()),

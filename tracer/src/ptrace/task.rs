@@ -6,6 +6,7 @@ use nix::unistd::Pid;
 
 use crate::decode::credentials::Credentials;
 use crate::decode::resolve::View;
+use crate::procfs::status;
 use crate::recording::ByteString;
 use crate::tally::DomainId;
 
@@ -77,12 +78,6 @@ impl Task {
     pub(super) fn directory(&mut self, tid: Pid, fd: Option<i32>) -> Option<ByteString> {
         self.view(tid).directory(fd).ok()
     }
-}
-
-/// A number in a thread's `/proc/TID/status`.
-fn status<const N: usize>(tid: u32, fields: [&str; N]) -> [Option<u32>; N] {
-    let text = std::fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
-    fields.map(|field| text.lines().find_map(|l| l.strip_prefix(field)?.trim().parse().ok()))
 }
 
 /// The process that a thread belongs to.
