@@ -5,6 +5,7 @@
 //! - [`capabilities`]: what is added to no capability at all
 //! - `advice`: how a capability can be done without
 //! - [`defaults`]: what engines give a container that asks for nothing else
+//! - [`foreign`]: what compose files, manifests, units and command lines say of capabilities and seccomp
 //! - [`bundle`]: the directory that `learn generate` writes
 //!
 //! What a language cannot express is never dropped silently: each emitter returns notes, and the bundle shows them.
@@ -14,6 +15,7 @@ pub mod apparmor;
 pub mod bundle;
 pub mod capabilities;
 pub mod defaults;
+pub mod foreign;
 mod readme;
 pub mod seccomp;
 

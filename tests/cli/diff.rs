@@ -210,6 +210,139 @@ fn the_defaults_of_engines_are_compared_at_once() {
     assert_eq!(done.out, again.out);
 }
 
+fn seccomp(default: &str, architectures: &str, calls: &str) -> String {
+    format!(
+        r#"{{"defaultAction":"{default}","architectures":[{architectures}],"syscalls":[{calls}]}}"#
+    )
+}
+
+const NATIVE: &str = r#""SCMP_ARCH_X86_64""#;
+const BOTH: &str = r#""SCMP_ARCH_X86_64","SCMP_ARCH_X86""#;
+
+#[test]
+fn a_call_that_is_only_logged_is_made() {
+    let room = Room::new();
+    let read = |action: &str| format!(r#"{{"names":["bpf"],"action":"{action}"}}"#);
+    for (name, default, calls) in [
+        ("none", "SCMP_ACT_ERRNO", String::new()),
+        ("allow", "SCMP_ACT_ERRNO", read("SCMP_ACT_ALLOW")),
+        ("log", "SCMP_ACT_ERRNO", read("SCMP_ACT_LOG")),
+        ("trace", "SCMP_ACT_ERRNO", read("SCMP_ACT_TRACE")),
+        ("kill", "SCMP_ACT_ERRNO", read("SCMP_ACT_KILL_PROCESS")),
+        ("log-all", "SCMP_ACT_LOG", String::new()),
+    ] {
+        room.write(name, seccomp(default, NATIVE, &calls));
+    }
+    let within = |new: &str, old: &str| room.learn(&["diff", "--subset-of", old, new]).code;
+    for (new, old, is) in [
+        ("log", "allow", true),
+        ("allow", "log", true),
+        ("log", "none", false),
+        ("log", "trace", false),
+        ("trace", "log", true),
+        ("trace", "none", false),
+        ("kill", "none", true),
+        ("log-all", "none", false),
+        ("allow", "log-all", true),
+    ] {
+        assert_eq!(within(new, old), if is { 0 } else { DIFFERENT }, "{new} in {old}");
+    }
+}
+
+#[test]
+fn an_architecture_that_is_open_is_told() {
+    let room = Room::new();
+    room.write("native", seccomp("SCMP_ACT_ALLOW", NATIVE, ""));
+    room.write("both", seccomp("SCMP_ACT_ALLOW", BOTH, ""));
+    room.write("closed", seccomp("SCMP_ACT_ERRNO", BOTH, ""));
+    let done = room.learn(&["diff", "--format", "json", "--subset-of", "native", "both"]);
+    let all = differences(&done);
+    assert_eq!((done.code, &all[0]["what"]), (DIFFERENT, &"i386".into()), "{all:#?}");
+    // Whose calls are all refused is none.
+    room.learn(&["diff", "--subset-of", "native", "closed"]).succeeded();
+}
+
+#[test]
+fn sides_with_nothing_in_common_are_trouble_and_no_proof() {
+    let room = Room::new();
+    room.write("calls.json", seccomp("SCMP_ACT_ALLOW", NATIVE, ""));
+    room.write("capabilities.json", r#"{"drop":["ALL"],"add":[]}"#);
+    for options in [&[][..], &["--subset-of"]] {
+        let words = [&["diff"], options, &["capabilities.json", "calls.json"]].concat();
+        room.learn(&words).refused(TROUBLE, &["nothing to compare", "capability", "call"]);
+    }
+    room.learn(&["diff", "--subset-of", "runtime-default", "capabilities.json"]).succeeded();
+}
+
+#[test]
+fn profiles_that_were_edited_count_and_that_is_said() {
+    let room = Room::new();
+    let greet = room.greet();
+    for name in ["old", "new"] {
+        room.learn(&["generate", greet, "-o", name]).succeeded();
+    }
+    let done = room.learn(&["diff", "old", "new"]).succeeded();
+    assert_eq!((done.out.as_str(), done.err.as_str()), ("old and new allow the same\n", ""));
+    let text = String::from_utf8(room.read("new/seccomp.json")).unwrap();
+    room.write("new/seccomp.json", text.replacen("\"names\": [", "\"names\": [\"bpf\",", 1));
+    room.write("new/capabilities.json", r#"{"drop":["ALL"],"add":["SYS_ADMIN"]}"#);
+    let done = room.learn(&["diff", "--format", "json", "old", "new"]);
+    let all = differences(&done);
+    let names: Vec<&str> = all.iter().map(|d| d["what"].as_str().unwrap()).collect();
+    assert!(names.contains(&"x86_64 bpf") && names.contains(&"CAP_SYS_ADMIN"), "{names:?}");
+    assert!(done.err.contains("seccomp.json is not what policy.json says"), "{}", done.err);
+    assert!(done.err.contains("capabilities.json is not what policy.json says"), "{}", done.err);
+    let notes = serde_json::from_str::<Value>(&done.out).unwrap()["notes"].clone();
+    assert_eq!(notes.as_array().unwrap().len(), 2, "{notes:#}");
+    room.write("new/apparmor.profile", "profile x { file, }\n");
+    let done = room.learn(&["diff", "old", "new"]);
+    assert!(done.err.contains("not compared: apparmor.profile"), "{}", done.err);
+}
+
+#[test]
+fn no_filter_at_all_is_told_wherever_it_is_written() {
+    let room = Room::new();
+    let greet = room.greet();
+    room.learn(&["generate", greet, "-o", "profile"]).succeeded();
+    room.write("closed.json", seccomp("SCMP_ACT_ERRNO", NATIVE, ""));
+    let app =
+        |rest: &str| format!("services:\n  app: {{cap_drop: [ALL], security_opt: ['{rest}']}}\n");
+    room.write("open.yml", app("seccomp:unconfined"));
+    room.write("own.yml", app("seccomp=closed.json"));
+    room.write("pod.yaml", "kind: Pod\nspec: {containers: [{name: a, securityContext: {capabilities: {drop: [ALL]}}}]}\n");
+    room.write("open.service", "[Service]\nCapabilityBoundingSet=\n");
+    room.write(
+        "filtered.service",
+        "[Service]\nCapabilityBoundingSet=\nSystemCallFilter=@system-service\n",
+    );
+    room.write(
+        "config.json",
+        r#"{"ociVersion":"1.0.2","process":{"capabilities":{"bounding":[]}},"linux":{}}"#,
+    );
+    let within = |new: &str| room.learn(&["diff", "--subset-of", "runtime-default", new]);
+    for open in [
+        "docker run --cap-drop ALL --security-opt seccomp=unconfined app",
+        "docker run --privileged app",
+        "open.yml",
+        "pod.yaml",
+        "open.service",
+        "config.json",
+    ] {
+        let done = within(open);
+        assert_eq!(done.code, DIFFERENT, "{open}: {done:?}");
+        assert!(done.out.contains("default x86_64"), "{open}: {}", done.out);
+    }
+    for closed in ["docker run --security-opt seccomp=closed.json app", "docker run app", "own.yml"]
+    {
+        within(closed).succeeded();
+    }
+    // What is not read is said.
+    let done = within("filtered.service").succeeded();
+    assert!(done.err.contains("SystemCallFilter="), "{done:?}");
+    within("docker run --security-opt seccomp=nowhere.json app")
+        .refused(TROUBLE, &["nowhere.json"]);
+}
+
 #[test]
 fn an_oci_configuration_is_read() {
     let room = Room::new();

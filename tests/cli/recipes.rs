@@ -5,6 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use serde_json::Value;
+
 use crate::support::Room;
 
 /// The blocks of shell lines in a recipe: what is indented below a line that ends with `|`.
@@ -80,14 +82,25 @@ fn holds(recipe: &str) {
     assert!(String::from_utf8(room.read("drift.junit")).unwrap().contains("x86_64 umask"));
 
     // Somebody accepts it.
+    let drift: Value = {
+        let done = room.learn(&["diff", "--format", "json", "profile", "learned"]);
+        serde_json::from_str(&done.out).unwrap()
+    };
+    let new = |call: &str| {
+        let all = drift["differences"].as_array().unwrap();
+        let what = format!("x86_64 {call}");
+        let is = |d: &&Value| d["what"].as_str() == Some(&what);
+        all.iter().find(is).unwrap()["new"].as_str().unwrap().to_owned()
+    };
     let entry = |call: &str, until: &str| {
         format!(
-            r#"{{"kind":"call","what":"x86_64 {call}","direction":"widened","reason":"looked at","until":"{until}"}}"#
+            r#"{{"kind":"call","what":"x86_64 {call}","direction":"widened","new":"{}","reason":"looked at","until":"{until}"}}"#,
+            new(call)
         )
     };
     let accept = |until: &str| {
         let entries = [entry("umask", until), entry("kill", until)].join(",");
-        let signal = r#"{"kind":"signal","what":"0 to its own","direction":"widened","reason":"looked at","until":"9999-12-31"}"#;
+        let signal = r#"{"kind":"signal","what":"0 to its own","direction":"widened","new":"allowed","reason":"looked at","until":"9999-12-31"}"#;
         let text =
             format!(r#"{{"format":"learn-accepted","version":1,"accepted":[{entries},{signal}]}}"#);
         room.write("profile/accepted.json", text);
@@ -120,11 +133,31 @@ fn what_is_accepted_has_a_reason_and_a_day() {
         |entry: &str| format!(r#"{{"format":"learn-accepted","version":1,"accepted":[{entry}]}}"#);
     let entry = |reason: &str, until: &str| {
         of(&format!(
-            r#"{{"kind":"call","what":"x86_64 read","direction":"widened","reason":"{reason}","until":"{until}"}}"#
+            r#"{{"kind":"call","what":"x86_64 read","direction":"widened","new":"allowed","reason":"{reason}","until":"{until}"}}"#
         ))
     };
     let told = accept(&entry("why", "2027-01-31")).succeeded();
     assert!(told.err.contains("accepted, and no difference"), "{told:?}");
+    let read = of(
+        r#"{"kind":"call","what":"x86_64 read","direction":"widened","new":"allowed when fd = 0","reason":"why","until":"2027-01-31"}"#,
+    );
+    // What is accepted is one state, and no other that the same call gets later.
+    room.write(
+        "closed.json",
+        r#"{"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86_64"],"syscalls":[]}"#,
+    );
+    room.write("open.json", r#"{"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86_64"],"syscalls":[{"names":["read"],"action":"SCMP_ACT_ALLOW"}]}"#);
+    for (text, code) in [(entry("why", "2027-01-31"), 0), (read, 1)] {
+        room.write("a.json", text);
+        let words =
+            ["diff", "--accept", "a.json", "--today", "2027-01-31", "closed.json", "open.json"];
+        let done = room.learn(&words);
+        assert_eq!(done.code, code, "{done:?}");
+        assert_eq!(
+            done.err.contains(r#"accepted as "allowed when fd = 0", and it is "allowed" now"#),
+            code == 1
+        );
+    }
     accept(&entry(" ", "2027-01-31")).refused(2, &["a.json", "give a reason"]);
     accept(&entry("why", "soon")).refused(2, &["a.json", "YYYY-MM-DD"]);
     accept("{}").refused(2, &["a.json"]);

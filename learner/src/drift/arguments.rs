@@ -63,6 +63,13 @@ pub enum Beyond {
     Unknown,
 }
 
+impl Beyond {
+    /// This, or where it is nothing, the other.
+    pub(super) fn or(self, other: impl FnOnce() -> Self) -> Self {
+        if self == Self::Nothing { other() } else { self }
+    }
+}
+
 impl Test {
     /// `argument & mask == value`.
     pub fn masked(index: u8, mask: u64, value: u64) -> Self {

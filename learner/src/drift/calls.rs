@@ -1,12 +1,13 @@
 //! System calls: which are allowed, with which arguments, and what is said to the others.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use tracer::abi::Abi;
 
 use super::arguments::{Alternative, Beyond, Test, Vectors};
 use super::risk::{self, Level};
-use super::side::{Answer, Call, Kind, Plane, Why};
+use super::side::{Answer, Call, Kind, Outcome, Plane, Why};
 use super::{Difference, Direction, because, words};
 
 pub(super) fn compare(
@@ -14,13 +15,15 @@ pub(super) fn compare(
     new: &BTreeMap<Abi, Plane>,
     to: &mut Vec<Difference>,
 ) {
-    // A filter has nothing to say of an ABI that it does not have, but no (seccomp_attr_set(3), SCMP_FLTATR_ACT_BADARCH).
+    // A filter has nothing to say of an ABI that it does not have, but no (seccomp_attr_set(3), SCMP_FLTATR_ACT_BADARCH). How a
+    // call is refused that nothing names is told only where both have the ABI.
     let none =
         Plane { default: Answer::Other("SCMP_ACT_KILL_THREAD".to_owned()), calls: BTreeMap::new() };
     let abis: BTreeSet<Abi> = old.keys().chain(new.keys()).copied().collect();
     for abi in abis {
         let (before, after) = (old.get(&abi).unwrap_or(&none), new.get(&abi).unwrap_or(&none));
-        if old.contains_key(&abi) && new.contains_key(&abi) {
+        let refuses = |plane: &Plane| plane.default.outcome() == Outcome::Refused;
+        if old.contains_key(&abi) && new.contains_key(&abi) || !refuses(before) || !refuses(after) {
             to.extend(default(abi, &before.default, &after.default));
         }
         let names: BTreeSet<&String> = before.calls.keys().chain(after.calls.keys()).collect();
@@ -33,14 +36,7 @@ pub(super) fn compare(
 impl Plane {
     /// A call, whether it is named or not.
     pub fn call(&self, name: &str) -> Call {
-        let default = || Call {
-            allowed: match self.default {
-                Answer::Allowed => Vectors::all(),
-                _ => Vectors::none(),
-            },
-            otherwise: self.default.clone(),
-            why: Why::default(),
-        };
+        let default = || Call::answered(self.default.clone());
         self.calls.get(name).cloned().unwrap_or_else(default)
     }
 }
@@ -48,9 +44,11 @@ impl Plane {
 fn default(abi: Abi, old: &Answer, new: &Answer) -> Option<Difference> {
     let direction = match (old, new) {
         (old, new) if old == new => return None,
-        (_, Answer::Allowed) => Direction::Widened,
-        (Answer::Allowed, _) => Direction::Narrowed,
-        _ => Direction::Changed,
+        (old, new) => match old.outcome().cmp(&new.outcome()) {
+            Ordering::Less => Direction::Widened,
+            Ordering::Greater => Direction::Narrowed,
+            Ordering::Equal => Direction::Changed,
+        },
     };
     let widened = direction == Direction::Widened;
     let risk = risk::of(Kind::Default, abi.name(), |_| false).filter(|_| widened);
@@ -70,11 +68,14 @@ fn default(abi: Abi, old: &Answer, new: &Answer) -> Option<Difference> {
 }
 
 fn difference(abi: Abi, name: &str, old: &Call, new: &Call) -> Option<Difference> {
-    let (more, less) = (new.allowed.beyond(&old.allowed), old.allowed.beyond(&new.allowed));
+    let (possible_before, possible_after) = (old.possible(), new.possible());
+    // Of what is allowed now, and of what is left to somebody to decide, what was not before; and the other way round.
+    let more = new.allowed.beyond(&old.allowed).or(|| possible_after.beyond(&possible_before));
+    let less = old.allowed.beyond(&new.allowed).or(|| possible_before.beyond(&possible_after));
     let direction = match (more, less) {
         (Beyond::Nothing, Beyond::Nothing) => {
             // What is allowed is the same: what is said to the rest matters where there is a rest.
-            let all = Vectors::all().beyond(&new.allowed) == Beyond::Nothing;
+            let all = Vectors::all().beyond(&possible_after) == Beyond::Nothing;
             if all || old.otherwise == new.otherwise {
                 return None;
             }
@@ -96,17 +97,18 @@ fn difference(abi: Abi, name: &str, old: &Call, new: &Call) -> Option<Difference
     let gained = |(index, mask, value): (u8, u32, u32)| {
         let test = Test::masked(index, u64::from(mask), u64::from(value));
         let with = |all: &Alternative| all.iter().copied().chain([test]).collect();
-        let part = Vectors(new.allowed.0.iter().map(with).collect());
-        part.beyond(&old.allowed) != Beyond::Nothing
+        let part = |of: &Vectors| Vectors(of.0.iter().map(with).collect());
+        part(&new.allowed).beyond(&old.allowed) != Beyond::Nothing
+            || part(&possible_after).beyond(&possible_before) != Beyond::Nothing
     };
     let risk = Some(name).filter(|_| widens).and_then(|name| risk::of(Kind::Call, name, gained));
     let why = if direction == Direction::Narrowed { &old.why } else { &new.why };
     let state = |call: &Call| {
-        if call.allowed.is_none() {
-            call.otherwise.to_string()
-        } else {
-            words::vectors(abi, name, &call.allowed)
-        }
+        let sets = [("allowed", &call.allowed), ("left to a tracer or supervisor", &call.asked)];
+        let sets = sets.iter().filter(|(_, set)| !set.is_none());
+        let words: Vec<String> =
+            sets.map(|(state, set)| words::vectors(abi, name, state, set)).collect();
+        if words.is_empty() { call.otherwise.to_string() } else { words.join("; ") }
     };
     Some(Difference {
         kind: Kind::Call,
@@ -116,8 +118,9 @@ fn difference(abi: Abi, name: &str, old: &Call, new: &Call) -> Option<Difference
         old: state(old),
         new: state(new),
         example: example.filter(|_| {
+            // Where a side is all or nothing the state says it already.
             !(new.allowed.is_all() || old.allowed.is_all())
-                || !old.allowed.is_none() && !new.allowed.is_none()
+                || !possible_before.is_none() && !possible_after.is_none()
         }),
         why: why.clone(),
         cause: None,

@@ -7,7 +7,7 @@
 //! - [`language`]: whether a pattern stands for all that another stands for
 //! - [`risk`]: how much a difference matters
 //! - `causes`: where a difference can come from
-//! - `words`: for a person
+//! - [`words`]: for a person
 //!
 //! Guarantees: a side differs from itself in nothing; what is widened from one side to another is narrowed the other way round;
 //! and whatever only the new side allows is in a difference that is widened or changed. Sets of arguments that are too intricate
@@ -20,7 +20,7 @@ pub mod files;
 pub mod language;
 pub mod risk;
 pub mod side;
-mod words;
+pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -95,29 +95,18 @@ impl Drift {
     /// The differences between two sides.
     pub fn between(old: &Side, new: &Side) -> Self {
         let mut drift = Self::default();
-        match (&old.calls, &new.calls) {
-            (Some(old), Some(new)) => calls::compare(old, new, &mut drift.differences),
-            (None, None) => {}
-            _ => {
-                drift.not_compared.insert(Kind::Call);
+        if let (Some(old), Some(new)) = (&old.calls, &new.calls) {
+            calls::compare(old, new, &mut drift.differences);
+        }
+        for (kind, old) in &old.sets {
+            if let Some(new) = new.sets.get(kind) {
+                sets(*kind, old, new, &mut drift.differences);
             }
         }
-        let kinds: BTreeSet<Kind> = old.sets.keys().chain(new.sets.keys()).copied().collect();
-        for kind in kinds {
-            match (old.sets.get(&kind), new.sets.get(&kind)) {
-                (Some(old), Some(new)) => sets(kind, old, new, &mut drift.differences),
-                _ => {
-                    drift.not_compared.insert(kind);
-                }
-            }
+        if let (Some(old), Some(new)) = (&old.files, &new.files) {
+            files::compare(old, new, &mut drift.differences);
         }
-        match (&old.files, &new.files) {
-            (Some(old), Some(new)) => files::compare(old, new, &mut drift.differences),
-            (None, None) => {}
-            _ => {
-                drift.not_compared.insert(Kind::File);
-            }
-        }
+        drift.not_compared = &old.kinds() ^ &new.kinds();
         causes::tell(&mut drift.differences, old, new);
         drift.differences.sort_by(|a, b| {
             let of = |d: &Difference| (std::cmp::Reverse((d.risk, d.direction)), d.kind);

@@ -85,12 +85,37 @@ pub struct Plane {
 /// One call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// The arguments that are allowed.
+    /// The arguments with which it is made.
     pub allowed: Vectors,
+    /// Those with which a tracer or supervisor decides. Both sets have no vector in common.
+    pub asked: Vectors,
     /// The answer to others.
     pub otherwise: Answer,
     /// Who needed it.
     pub why: Why,
+}
+
+impl Call {
+    /// One that is answered in the same way whatever its arguments are.
+    pub fn answered(answer: Answer) -> Self {
+        let all_if = |outcome| match answer.outcome() == outcome {
+            true => Vectors::all(),
+            false => Vectors::none(),
+        };
+        Self {
+            allowed: all_if(Outcome::Made),
+            asked: all_if(Outcome::Asked),
+            otherwise: answer,
+            why: Why::default(),
+        }
+    }
+
+    /// The arguments with which it may be made.
+    pub(super) fn possible(&self) -> Vectors {
+        let mut all = self.allowed.clone();
+        all.add(&self.asked);
+        all
+    }
 }
 
 /// An answer to a call.
@@ -102,6 +127,32 @@ pub enum Answer {
     Errno(u32),
     /// Another action, by its name.
     Other(String),
+}
+
+/// What becomes of a call, the more the later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// It is not made.
+    Refused,
+    /// It may be: a tracer or a supervisor decides.
+    Asked,
+    /// It is made.
+    Made,
+}
+
+impl Answer {
+    /// What becomes of the call (seccomp(2), `SECCOMP_RET_…`).
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Allowed => Outcome::Made,
+            Self::Other(action) => match action.as_str() {
+                "SCMP_ACT_LOG" => Outcome::Made,
+                "SCMP_ACT_NOTIFY" | "SCMP_ACT_TRACE" => Outcome::Asked,
+                _ => Outcome::Refused,
+            },
+            Self::Errno(_) => Outcome::Refused,
+        }
+    }
 }
 
 impl std::fmt::Display for Answer {
@@ -133,19 +184,16 @@ impl Side {
             let name = allow.name.clone().unwrap_or_else(|| allow.nr.to_string());
             let call = Call {
                 allowed: vectors(allow),
+                asked: Vectors::none(),
                 otherwise: Answer::Errno(EPERM),
                 why: evidence.into(),
             };
             planes.entry(allow.abi).or_insert_with(plane).calls.insert(name, call);
         }
         for fallback in &policy.fallbacks {
-            let call = Call {
-                allowed: Vectors::none(),
-                otherwise: Answer::Errno(ENOSYS),
-                why: Why::default(),
-            };
             let plane = planes.entry(fallback.abi).or_insert_with(plane);
-            plane.calls.entry(fallback.name.clone()).or_insert(call);
+            let unavailable = || Call::answered(Answer::Errno(ENOSYS));
+            plane.calls.entry(fallback.name.clone()).or_insert_with(unavailable);
         }
         let mut side = Self {
             calls: Some(planes),
@@ -164,6 +212,13 @@ impl Side {
             format!("{} to {}", rule.signal, if rule.inside { "its own" } else { "others" })
         });
         side
+    }
+
+    /// What it says something of.
+    pub fn kinds(&self) -> BTreeSet<Kind> {
+        let calls = self.calls.as_ref().map(|_| Kind::Call);
+        let files = self.files.as_ref().map(|_| Kind::File);
+        self.sets.keys().copied().chain(calls).chain(files).collect()
     }
 
     fn add<T>(&mut self, kind: Kind, rules: &[Rule<T>], name: impl Fn(&T) -> String) {

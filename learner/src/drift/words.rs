@@ -3,29 +3,24 @@
 use tracer::abi::{Abi, arguments, symbols};
 use tracer::decode::low;
 
-use super::arguments::{ARGUMENTS, Compare, Test, Vectors};
+use super::arguments::{ARGUMENTS, Alternative, Compare, Test, Vectors};
 
-/// So many alternatives are told; of more, how many there are.
-const MOST: usize = 4;
+/// Between alternatives.
+pub const OR: &str = "; or ";
 
 /// The low half of a register: all that a meaningful argument has.
 const LOW: u64 = 0xffff_ffff;
 
-/// `when domain = AF_UNIX, type = SOCK_STREAM; or …`.
-pub(super) fn vectors(abi: Abi, call: &str, allowed: &Vectors) -> String {
-    if allowed.is_all() {
-        return "allowed".to_owned();
+/// `allowed when domain = AF_UNIX, type = SOCK_STREAM; or …`: in which state a call is, and with which arguments.
+pub(super) fn vectors(abi: Abi, call: &str, state: &str, set: &Vectors) -> String {
+    if set.is_all() {
+        return state.to_owned();
     }
-    let words: Vec<String> = allowed
-        .0
-        .iter()
-        .take(MOST)
-        .map(|all| all.iter().map(|one| test(abi, call, one)).collect::<Vec<_>>().join(", "))
-        .collect();
-    match allowed.0.len().checked_sub(words.len()) {
-        None | Some(0) => format!("allowed when {}", words.join("; or ")),
-        Some(more) => format!("allowed when {}; or {more} more", words.join("; or ")),
-    }
+    let alternative = |all: &Alternative| {
+        all.iter().map(|one| test(abi, call, one)).collect::<Vec<_>>().join(", ")
+    };
+    let words: Vec<String> = set.0.iter().map(alternative).collect();
+    format!("{state} when {}", words.join(OR))
 }
 
 fn test(abi: Abi, call: &str, test: &Test) -> String {

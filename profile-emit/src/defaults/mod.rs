@@ -10,7 +10,7 @@ use crate::seccomp::Profile;
 use crate::seccomp::meaning::{Context, MeaningError, planes};
 
 /// An engine's defaults.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Default {
     /// The name by which they are asked for.
     pub name: &'static str,
@@ -23,7 +23,7 @@ pub struct Default {
 }
 
 /// Docker's.
-pub const DOCKER: Default = Default {
+pub static DOCKER: Default = Default {
     name: "docker-default",
     seccomp: include_str!("docker.seccomp.json"),
     capabilities: &DOCKER_CAPABILITIES,
@@ -31,7 +31,7 @@ pub const DOCKER: Default = Default {
 };
 
 /// Podman's.
-pub const PODMAN: Default = Default {
+pub static PODMAN: Default = Default {
     name: "podman-default",
     seccomp: include_str!("podman.seccomp.json"),
     capabilities: &PODMAN_CAPABILITIES,
@@ -40,7 +40,7 @@ pub const PODMAN: Default = Default {
 
 /// What Kubernetes calls `RuntimeDefault`: what the runtime ships. containerd generates its profile from moby's (containerd,
 /// contrib/seccomp), so it is Docker's.
-pub const RUNTIME: Default = Default {
+pub static RUNTIME: Default = Default {
     name: "runtime-default",
     source: "moby 20.10.24, profiles/seccomp/default.json and oci/caps/defaults.go, as containerd has them",
     ..DOCKER

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use learner::drift::arguments::{Alternative, Test, Vectors};
-use learner::drift::side::{Call, Plane, Why};
+use learner::drift::side::{Call, Outcome, Plane, Why};
 use tracer::abi::Abi;
 
 use super::oci::{Arg, Entry, Filter, Profile};
 use super::rules::wide;
 use super::simulate::{Answer, answer};
+use crate::Note;
 
 /// Where Docker's entries count that count only somewhere (moby/profiles, seccomp/seccomp_linux.go).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,9 +46,56 @@ pub enum MeaningError {
     /// Answers to a call that are too many to compare.
     #[error("the entries for {0} answer its arguments in too many ways to compare")]
     Intricate(String),
+    /// An action that is not known.
+    #[error(
+        "the action {0:?}: expected SCMP_ACT_ALLOW, ERRNO, KILL, KILL_PROCESS, KILL_THREAD, LOG, NOTIFY, TRACE or TRAP"
+    )]
+    Action(String),
     /// A kernel version that is none.
     #[error("minKernel is {0:?}: expected two numbers, as in \"4.8\"")]
     Kernel(String),
+}
+
+/// The actions of runtime-spec, config-linux.md.
+const ACTIONS: [&str; 9] = [
+    "SCMP_ACT_ALLOW",
+    "SCMP_ACT_ERRNO",
+    "SCMP_ACT_KILL",
+    "SCMP_ACT_KILL_PROCESS",
+    "SCMP_ACT_KILL_THREAD",
+    "SCMP_ACT_LOG",
+    "SCMP_ACT_NOTIFY",
+    "SCMP_ACT_TRACE",
+    "SCMP_ACT_TRAP",
+];
+
+/// What no filter at all allows: everything, under each ABI that x86-64 has.
+pub fn unconfined() -> BTreeMap<Abi, Plane> {
+    let open = || Plane { default: Answer::Allowed, calls: BTreeMap::new() };
+    [Abi::X86_64, Abi::I386, Abi::X32].into_iter().map(|abi| (abi, open())).collect()
+}
+
+/// What a profile says that is not compared: other architectures, and names that no system call has; a runtime passes both over.
+pub fn unread(profile: &Profile) -> Vec<Note> {
+    let judged: BTreeSet<&str> = profile.abis().iter().map(|abi| abi.scmp_name()).collect();
+    let named = profile.architectures.iter().map(String::as_str);
+    let others: Vec<&str> = named.filter(|name| !judged.contains(name)).collect();
+    let known = |name: &str| {
+        [Abi::X86_64, Abi::I386, Abi::X32, Abi::Aarch64].iter().any(|abi| tracer::abi::calls::number(*abi, name).is_some())
+            // Those of other architectures.
+            || libseccomp::ScmpSyscall::from_name(name).is_ok()
+    };
+    let calls = profile.syscalls.iter().flat_map(Entry::calls);
+    let unknown: BTreeSet<&str> = calls.filter(|name| !known(name)).collect();
+    let mut notes = Vec::new();
+    if !others.is_empty() {
+        notes.push(format!("not compared: the calls of {}", others.join(", ")));
+    }
+    if !unknown.is_empty() {
+        let names: Vec<&str> = unknown.into_iter().collect();
+        notes.push(format!("no system call has the name {}", names.join(", ")));
+    }
+    notes
 }
 
 /// The calls that a profile allows, by ABI; of Docker's form those that it allows in the context.
@@ -58,6 +106,12 @@ pub enum MeaningError {
 /// # Errors
 /// When an entry says what is not known.
 pub fn planes(profile: &Profile, context: &Context) -> Result<BTreeMap<Abi, Plane>, MeaningError> {
+    let actions = profile.syscalls.iter().map(|entry| &entry.action);
+    if let Some(other) =
+        actions.chain([&profile.default_action]).find(|a| !ACTIONS.contains(&a.as_str()))
+    {
+        return Err(MeaningError::Action(other.clone()));
+    }
     let default = answer(&profile.default_action, profile.default_errno_ret);
     let mut counting = Vec::new();
     for entry in &profile.syscalls {
@@ -123,36 +177,32 @@ fn counts(entry: &Entry, context: &Context) -> Result<bool, MeaningError> {
 /// What several entries say of one call: without conditions the first decides, else the first whose conditions hold.
 fn call(abi: Abi, name: &str, entries: &[&Entry], default: &Answer) -> Result<Call, MeaningError> {
     let of = |entry: &Entry| answer(&entry.action, entry.errno_ret);
-    let whole = entries.iter().find(|entry| entry.args.is_empty());
-    let why = Why::default();
-    if let Some(entry) = whole {
-        let answer = of(entry);
-        let allowed = match answer {
-            Answer::Allowed => Vectors::all(),
-            _ => Vectors::none(),
-        };
-        return Ok(Call { allowed, otherwise: answer, why });
+    if let Some(entry) = entries.iter().find(|entry| entry.args.is_empty()) {
+        return Ok(Call::answered(of(entry)));
     }
-    let intricate = || MeaningError::Intricate(name.to_owned());
-    let (mut allowed, mut answered) = (Vectors::none(), Vectors::none());
+    // Each vector belongs to what becomes of it, and what came first has it.
+    let mut sets: BTreeMap<Outcome, Vectors> = BTreeMap::new();
+    let add = |sets: &mut BTreeMap<Outcome, Vectors>, outcome, vectors: Vectors| {
+        let others = sets.iter().filter(|(other, _)| **other != outcome);
+        let rest = others.map(|(_, set)| set).try_fold(vectors, |rest, set| rest.without(set));
+        rest.map(|rest| sets.entry(outcome).or_default().add(&rest))
+            .ok_or_else(|| MeaningError::Intricate(name.to_owned()))
+    };
     for entry in entries {
-        let vectors = vectors(abi, name, &entry.args)?;
-        if of(entry) == Answer::Allowed {
-            allowed.add(&vectors.without(&answered).ok_or_else(intricate)?);
-        } else {
-            answered.add(&vectors.without(&allowed).ok_or_else(intricate)?);
-        }
+        add(&mut sets, of(entry).outcome(), vectors(abi, name, &entry.args)?)?;
     }
-    if *default == Answer::Allowed {
-        allowed = Vectors::all().without(&answered).ok_or_else(intricate)?;
+    if default.outcome() != Outcome::Refused {
+        add(&mut sets, default.outcome(), Vectors::all())?;
     }
     // What some arguments are answered besides is not told apart.
-    let otherwise =
-        match (default, entries.iter().map(|entry| of(entry)).find(|a| *a != Answer::Allowed)) {
-            (Answer::Allowed, Some(answer)) => answer,
-            _ => default.clone(),
-        };
-    Ok(Call { allowed, otherwise, why })
+    let refusals = [default.clone()].into_iter().chain(entries.iter().map(|entry| of(entry)));
+    let otherwise = refusals.into_iter().find(|answer| answer.outcome() == Outcome::Refused);
+    Ok(Call {
+        allowed: sets.remove(&Outcome::Made).unwrap_or_default(),
+        asked: sets.remove(&Outcome::Asked).unwrap_or_default(),
+        otherwise: otherwise.unwrap_or_else(|| default.clone()),
+        why: Why::default(),
+    })
 }
 
 /// The arguments for which conditions hold. Several on one argument are alternatives, as for runc.

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use learner::drift::Drift;
-use learner::drift::side::Side;
-use profile_emit::seccomp::meaning::{Context, MeaningError, planes};
+use learner::drift::side::{Outcome, Side};
+use profile_emit::seccomp::meaning::{Context, MeaningError, planes, unread};
 use profile_emit::seccomp::oci::Profile;
-use profile_emit::seccomp::{Answer, emit, simulate};
+use profile_emit::seccomp::{emit, simulate};
 use proptest::prelude::*;
 use tracer::abi::{Abi, calls};
 
@@ -20,13 +20,36 @@ fn side(profile: &Profile) -> Side {
     Side { calls: Some(planes(profile, &context()).unwrap()), ..Side::default() }
 }
 
+/// Profiles with every kind of answer, to what is named and to what is not.
+fn answering() -> impl Strategy<Value = Profile> {
+    let actions = vec![
+        "SCMP_ACT_ALLOW",
+        "SCMP_ACT_ERRNO",
+        "SCMP_ACT_LOG",
+        "SCMP_ACT_NOTIFY",
+        "SCMP_ACT_TRACE",
+        "SCMP_ACT_KILL_PROCESS",
+    ];
+    let action = prop::sample::select(actions);
+    (arbitrary::profile(), prop::collection::vec(action, 21)).prop_map(|(mut profile, actions)| {
+        let mut actions = actions.into_iter();
+        let mut set = |action: &mut String| *action = actions.next().unwrap().to_owned();
+        set(&mut profile.default_action);
+        profile.syscalls.iter_mut().for_each(|entry| set(&mut entry.action));
+        for entry in &mut profile.syscalls {
+            entry.errno_ret = profile.default_errno_ret;
+        }
+        profile
+    })
+}
+
 /// What i386 does through others is told of the calls themselves.
 const MULTIPLEXERS: [&str; 2] = ["ipc", "socketcall"];
 
 proptest! {
     #[test]
     fn the_meaning_is_what_the_simulator_answers(
-        profile in arbitrary::profile(),
+        profile in answering(),
         asked in prop::collection::vec(arbitrary::call(), 60),
     ) {
         let side = side(&profile);
@@ -39,9 +62,10 @@ proptest! {
             let answered = simulate(&profile, call.abi, call.nr, call.args);
             let narrow = matches!(call.abi, Abi::I386 | Abi::X32);
             let args = if narrow { call.args.map(|arg| arg & 0xffff_ffff) } else { call.args };
-            prop_assert_eq!(meant.allowed.holds(args), answered == Answer::Allowed, "{:x?}", call);
-            if let Answer::Errno(_) = answered {
-                prop_assert_eq!(&meant.otherwise, &answered, "{:x?}", call);
+            prop_assert_eq!(meant.allowed.holds(args), answered.outcome() == Outcome::Made, "{:x?}", call);
+            prop_assert_eq!(meant.asked.holds(args), answered.outcome() == Outcome::Asked, "{:x?}", call);
+            if answered.outcome() == Outcome::Refused {
+                prop_assert_eq!(meant.otherwise.outcome(), Outcome::Refused, "{:x?}", call);
             }
         }
     }
@@ -50,32 +74,39 @@ proptest! {
     /// What is allowed now and was not is in a difference that widens, and the other way round; nothing differs from itself.
     #[test]
     fn differences_are_those_of_the_answers(
-        old in arbitrary::profile(),
-        new in arbitrary::profile(),
+        old in answering(),
+        new in answering(),
         asked in prop::collection::vec(arbitrary::call(), 60),
     ) {
+        use learner::drift::Direction::{Changed, Narrowed, Widened};
+        use learner::drift::side::Kind;
         let sides = [side(&old), side(&new)];
         prop_assert_eq!(Drift::between(&sides[0], &sides[0]), Drift::default());
         let there = Drift::between(&sides[0], &sides[1]);
         let back = Drift::between(&sides[1], &sides[0]);
-        let about = |drift: &Drift, widens: bool| -> BTreeSet<String> {
-            drift.differences.iter().filter(|d| d.widens == widens).map(|d| d.what.clone()).collect()
-        };
-        let only = |drift: &Drift, direction| -> BTreeSet<String> {
+        let only = |drift: &Drift, direction| -> BTreeSet<(Kind, String)> {
             let differences = drift.differences.iter().filter(|d| d.direction == direction);
-            differences.map(|d| d.what.clone()).collect()
+            differences.map(|d| (d.kind, d.what.clone())).collect()
         };
-        use learner::drift::Direction::{Changed, Narrowed, Widened};
         prop_assert_eq!(only(&there, Widened), only(&back, Narrowed));
         prop_assert_eq!(only(&there, Narrowed), only(&back, Widened));
         prop_assert_eq!(only(&there, Changed), only(&back, Changed));
-        let widening = about(&there, true);
+        let widening: BTreeSet<(Kind, String)> =
+            there.excess().map(|d| (d.kind, d.what.clone())).collect();
         let asked: Vec<_> = asked.iter().flat_map(|a: &Asking| [a.of(&old), a.of(&new)]).collect();
         for call in asked {
             let Some(name) = calls::name(call.abi, call.nr).filter(|n| !MULTIPLEXERS.contains(n)) else { continue };
-            let allowed = |profile| simulate(profile, call.abi, call.nr, call.args) == Answer::Allowed;
-            if allowed(&new) && !allowed(&old) {
-                prop_assert!(widening.contains(&format!("{} {name}", call.abi)), "{call:x?}");
+            let [before, after] =
+                [&old, &new].map(|profile| simulate(profile, call.abi, call.nr, call.args).outcome());
+            if after > before {
+                let named = sides.iter().any(|side| {
+                    side.calls.as_ref().unwrap().get(&call.abi).is_some_and(|plane| plane.calls.contains_key(name))
+                });
+                let told = match named {
+                    true => (Kind::Call, format!("{} {name}", call.abi)),
+                    false => (Kind::Default, call.abi.name().to_owned()),
+                };
+                prop_assert!(widening.contains(&told), "{call:x?}: {told:?}");
             }
         }
     }
@@ -107,6 +138,11 @@ fn what_is_not_understood_is_said() {
     assert!(matches!(op, Err(MeaningError::Comparison { .. })), "{op:?}");
     let index = profile(r#""args":[{"index":6,"value":1,"op":"SCMP_CMP_EQ"}]"#);
     assert!(matches!(index, Err(MeaningError::Argument { index: 6, .. })), "{index:?}");
+    let action = planes(
+        &Profile { default_action: "SCMP_ACT_HOPE".to_owned(), ..Profile::default() },
+        &context(),
+    );
+    assert_eq!(action, Err(MeaningError::Action("SCMP_ACT_HOPE".to_owned())));
     let kernel = profile(r#""includes":{"minKernel":"new"}"#);
     assert_eq!(kernel, Err(MeaningError::Kernel("new".to_owned())));
     // Twenty conditions with an answer of their own, each on one of several bits.
@@ -133,4 +169,23 @@ fn what_is_not_understood_is_said() {
     );
     let riddle = planes(&Profile::from_json(text.as_bytes()).unwrap(), &context());
     assert_eq!(riddle, Err(MeaningError::Intricate("socket".to_owned())));
+}
+
+#[test]
+fn names_and_architectures_that_are_passed_over_are_said() {
+    let of = |architecture: &str, name: &str| {
+        let text = format!(
+            r#"{{"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86_64","{architecture}"],
+                "syscalls":[{{"names":["read","{name}"],"action":"SCMP_ACT_ALLOW"}}]}}"#
+        );
+        unread(&Profile::from_json(text.as_bytes()).unwrap())
+    };
+    // Of i386, and of ARM: a profile may serve several machines.
+    assert_eq!(of("SCMP_ARCH_X86", "socketcall"), [""; 0]);
+    assert_eq!(of("SCMP_ARCH_X86", "arm_fadvise64_64"), [""; 0]);
+    let notes = of("SCMP_ARCH_ARM", "opeat");
+    assert!(
+        notes.len() == 2 && notes[0].contains("SCMP_ARCH_ARM") && notes[1].contains("opeat"),
+        "{notes:?}"
+    );
 }

@@ -29,6 +29,8 @@ struct Entry {
     kind: String,
     what: String,
     direction: String,
+    /// How it is, in the report's words: what is accepted, and nothing beyond it.
+    new: String,
     reason: String,
     /// The last day on which it holds.
     until: String,
@@ -57,27 +59,27 @@ pub(super) fn leave_out(
             return Err(unusable(&format_args!("{} {}: give a reason", entry.kind, entry.what)));
         }
         let until = day(&entry.until).map_err(|why| unusable(&why))?;
-        let before = drift.differences.len();
-        let is = |difference: &Difference| {
+        let about = |difference: &Difference| {
             difference.kind.name() == entry.kind
                 && difference.what == entry.what
                 && difference.direction.name() == entry.direction
         };
-        if until < today {
-            if drift.differences.iter().any(is) {
-                let (what, until) = (&entry.what, &entry.until);
-                ui.say(&format_args!("{what} was accepted until {until}, and is not any more"));
+        let found = drift.differences.iter().find(|difference| about(difference));
+        let name = format!("{} {}", entry.kind, entry.what);
+        match found {
+            None => ui.say(&format_args!("{name}: accepted, and no difference")),
+            Some(difference) if difference.new != entry.new => ui.say(&format_args!(
+                "{name}: accepted as {:?}, and it is {:?} now",
+                entry.new, difference.new
+            )),
+            Some(_) if until < today => ui.say(&format_args!(
+                "{name} was accepted until {}, and is not any more",
+                entry.until
+            )),
+            Some(_) => {
+                ui.detail(&format_args!("{name}: accepted: {}", entry.reason));
+                drift.differences.retain(|difference| !about(difference));
             }
-            continue;
-        }
-        drift.differences.retain(|difference| !is(difference));
-        let left_out = before - drift.differences.len();
-        let about = format_args!("{} {}: accepted: {}", entry.kind, entry.what, entry.reason);
-        match left_out {
-            0 => {
-                ui.say(&format_args!("{} {}: accepted, and no difference", entry.kind, entry.what))
-            }
-            _ => ui.detail(&about),
         }
     }
     Ok(())

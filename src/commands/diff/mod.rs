@@ -16,6 +16,7 @@ use crate::exit::{Condition, Exit, Failure};
 use crate::ui::{self, Ui};
 
 use report::Compared;
+use sides::Named;
 
 /// As diff(1): something differs.
 const DIFFERENT: u8 = 1;
@@ -38,6 +39,16 @@ fn compare(args: &Diff, ui: Ui) -> Result<Exit, Failure> {
         (None, _) => return Err(usage("give two sides, OLD and NEW")),
     };
     let (old, new) = (sides::read(old, args)?, sides::read(new, args)?);
+    if old.side.kinds().is_disjoint(&new.side.kinds()) {
+        let tells = |of: &Named| {
+            let kinds: Vec<&str> = of.side.kinds().iter().map(|kind| kind.name()).collect();
+            format!("{} tells of {}", of.name, kinds.join(", "))
+        };
+        return Err(Failure::because(
+            Condition::Input,
+            format_args!("nothing to compare: {}, and {}", tells(&old), tells(&new)),
+        ));
+    }
     let mut drift = Drift::between(&old.side, &new.side);
     if args.subset_of.is_some() {
         drift.differences.retain(|difference| difference.widens);
@@ -66,6 +77,9 @@ fn compare(args: &Diff, ui: Ui) -> Result<Exit, Failure> {
         Report::Sarif => super::json(&compared.sarif())?,
         Report::Junit => compared.junit().into_bytes(),
     })?;
+    for note in compared.notes() {
+        ui.say(note);
+    }
     for kind in &drift.not_compared {
         ui.detail(&format_args!("not compared, since only one side tells of it: {}", kind.name()));
     }

@@ -1,7 +1,7 @@
 //! The differences, for people and for programs.
 
 use learner::drift::risk::Level;
-use learner::drift::{Difference, Direction, Drift};
+use learner::drift::{Difference, Direction, Drift, words};
 use serde_json::{Value, json};
 
 use super::sides::Named;
@@ -68,6 +68,11 @@ impl Compared<'_> {
             .then(|| format!("not compared, since only one side tells of it: {}", kinds.join(", ")))
     }
 
+    /// What the sides say that is not compared.
+    pub(super) fn notes(&self) -> impl Iterator<Item = &String> {
+        self.old.notes.iter().chain(&self.new.notes)
+    }
+
     pub(super) fn text(&self) -> String {
         let mut out = format!("{}\n", safe(&self.verdict()));
         for risk in [Level::High, Level::Medium, Level::Low] {
@@ -83,8 +88,8 @@ impl Compared<'_> {
                     format!("{} {}", difference.kind.name(), difference.what),
                     format!(
                         "{} → {}{}",
-                        difference.old,
-                        difference.new,
+                        brief(&difference.old),
+                        brief(&difference.new),
                         example.unwrap_or_default()
                     ),
                     whence(difference),
@@ -109,6 +114,7 @@ impl Compared<'_> {
             "subset": self.subset.then_some(self.drift.differences.is_empty()),
             "differences": self.drift.differences,
             "not_compared": self.drift.not_compared,
+            "notes": self.notes().collect::<Vec<_>>(),
         })
     }
 
@@ -132,15 +138,15 @@ impl Compared<'_> {
                 difference.risk.name().to_owned(),
                 difference.direction.name().to_owned(),
                 format!("{} {}", difference.kind.name(), difference.what),
-                difference.old.clone(),
-                difference.new.clone(),
+                brief(&difference.old),
+                brief(&difference.new),
                 whence(difference),
                 difference.because.clone().unwrap_or_default(),
             ];
             out.push_str(&format!("| {} |\n", cells.map(|text| cell(&text)).join(" | ")));
         }
-        if let Some(line) = self.not_compared() {
-            out.push_str(&format!("\n{}\n", cell(&line)));
+        for line in self.not_compared().iter().chain(self.notes()) {
+            out.push_str(&format!("\n{}\n", cell(line)));
         }
         out
     }
@@ -228,8 +234,8 @@ impl Compared<'_> {
             difference.kind.name(),
             difference.what,
             difference.direction.name(),
-            difference.old,
-            difference.new
+            brief(&difference.old),
+            brief(&difference.new)
         );
         if let Some(example) = &difference.example {
             text.push_str(&format!("; as {example}"));
@@ -240,6 +246,21 @@ impl Compared<'_> {
             }
         }
         safe(&text).into_owned()
+    }
+}
+
+/// So many alternatives are shown; of more, how many there are.
+const ALTERNATIVES: usize = 4;
+
+/// A state in few words.
+fn brief(state: &str) -> String {
+    let all: Vec<&str> = state.split(words::OR).collect();
+    match all.get(..ALTERNATIVES) {
+        Some(first) if all.len() > ALTERNATIVES => {
+            let more = all.len() - ALTERNATIVES;
+            format!("{}{}{more} more", first.join(words::OR), words::OR)
+        }
+        _ => state.to_owned(),
     }
 }
 

@@ -115,6 +115,11 @@ impl Invocation {
         self.options.iter().filter(move |given| given.name == name.as_bytes())
     }
 
+    /// The profile of `--security-opt seccomp=`; the engines take the last one.
+    pub fn seccomp(&self) -> Option<&OsStr> {
+        self.given("security-opt").filter_map(super::prepare::seccomp_of).last()
+    }
+
     /// A switch is on; the last one given counts.
     pub fn is_on(&self, name: &str) -> bool {
         self.given(name).last().is_some_and(Given::is_on)

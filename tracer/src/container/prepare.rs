@@ -90,8 +90,7 @@ pub fn prepare(
 
     let own: Vec<&Given> =
         invocation.given("security-opt").filter(|given| seccomp_of(given).is_some()).collect();
-    // The engines take the last one.
-    let chosen = own.last().and_then(|given| seccomp_of(given));
+    let chosen = invocation.seccomp();
     remove.extend(&own);
     let profile = match filter {
         Filter::Record => record_profile(marker, chosen, &mut notes)?,
@@ -162,7 +161,7 @@ fn record_profile(
 }
 
 /// The value of a `--security-opt` that is about seccomp. Docker's old form has a colon.
-fn seccomp_of(given: &Given) -> Option<&OsStr> {
+pub(super) fn seccomp_of(given: &Given) -> Option<&OsStr> {
     let value = given.value.as_ref()?.as_bytes();
     let name = value.strip_prefix(b"seccomp=").or_else(|| value.strip_prefix(b"seccomp:"))?;
     Some(OsStr::from_bytes(name))

@@ -1,8 +1,4 @@
 //! Capabilities: what is added to no capability at all.
-//!
-//! - [`foreign`]: as others write them down
-
-pub mod foreign;
 
 use learner::Policy;
 use serde::{Deserialize, Serialize};
