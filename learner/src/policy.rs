@@ -299,9 +299,12 @@ pub struct FileRule {
     /// Only by the file's owner: every access seen was.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub owner: bool,
-    /// The existing files of `link`, and the new names of `rename`.
+    /// The existing files that it may become another name of, by `link`.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub targets: BTreeSet<Pattern>,
+    pub links_to: BTreeSet<Pattern>,
+    /// The names that it may get by `rename`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub renames_to: BTreeSet<Pattern>,
 }
 
 /// A path with classes in it.

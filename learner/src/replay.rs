@@ -103,7 +103,7 @@ impl<'p> Replay<'p> {
             }
             (Access::Link, Some(target)) => self.rules(path.as_bytes()).any(|rule| {
                 rule.access.contains(&access)
-                    && rule.targets.iter().any(|allowed| allowed.matches(target.as_bytes()))
+                    && rule.links_to.iter().any(|allowed| allowed.matches(target.as_bytes()))
             }),
             _ => permits(path, access),
         }

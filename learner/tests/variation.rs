@@ -240,3 +240,27 @@ proptest! {
         }
     }
 }
+
+/// A name that was made by a link, and given another one later: the one says nothing of the other.
+#[test]
+fn what_a_name_links_to_and_what_it_becomes_are_kept_apart() {
+    let mut recording = recording(&[Vec::new()], false);
+    let file = |access, target: &str| Fact {
+        domain: "/bin/x".into(),
+        origin: Origin::Entry,
+        what: What::File { path: "/srv/a".into(), access, target: Some(target.into()) },
+    };
+    for (access, target) in [(Access::Link, "/srv/existing"), (Access::Rename, "/srv/later")] {
+        recording.add("run0", file(access, target), &Seen::ending("ok", 1));
+    }
+    let policy = learn(&recording, &Options::default());
+    let rule = policy.files.iter().find(|rule| rule.allow.path.to_string() == "/srv/a").unwrap();
+    let names = |patterns: &BTreeSet<learner::policy::Pattern>| {
+        patterns.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&rule.allow.links_to), ["/srv/existing"]);
+    assert_eq!(names(&rule.allow.renames_to), ["/srv/later"]);
+    let seen = BTreeMap::from([("run0".to_owned(), Seen::ending("ok", 1))]);
+    let allows = |target| Replay::of(&policy).allows(&file(Access::Link, target), &seen);
+    assert!(allows("/srv/existing") && !allows("/srv/later"));
+}

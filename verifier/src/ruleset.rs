@@ -113,11 +113,11 @@ fn source(policy: &Policy, open: &BTreeSet<PathBuf>) -> Option<PathBuf> {
     };
     let mut found = BTreeSet::new();
     for rule in policy.files.iter().map(|rule| &rule.allow) {
-        if rule.access.contains(&Access::Rename) && rule.targets.iter().any(inside) {
+        if rule.renames_to.iter().any(inside) {
             found.insert(directory(&rule.path));
         }
         if rule.access.contains(&Access::Link) && inside(&rule.path) {
-            found.extend(rule.targets.iter().map(directory));
+            found.extend(rule.links_to.iter().map(directory));
         }
     }
     found
@@ -152,7 +152,7 @@ fn makes(policy: &Policy, path: &[u8]) -> bool {
     policy.files.iter().map(|rule| &rule.allow).any(|rule| {
         let has = |access| rule.access.contains(&access);
         MADE.into_iter().any(has) && rule.path.matches(path)
-            || has(Access::Rename) && rule.targets.iter().any(|target| target.matches(path))
+            || rule.renames_to.iter().any(|name| name.matches(path))
     })
 }
 

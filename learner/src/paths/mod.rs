@@ -34,7 +34,8 @@ use variation::{Sampled, Used};
 #[derive(Default)]
 struct Grown {
     access: BTreeSet<Access>,
-    targets: BTreeSet<Pattern>,
+    links_to: BTreeSet<Pattern>,
+    renames_to: BTreeSet<Pattern>,
     not_owner: bool,
     gathered: Gathered,
     /// The paths that it stands for.
@@ -44,7 +45,8 @@ struct Grown {
 impl Grown {
     fn absorb(&mut self, other: Self) {
         self.access.extend(other.access);
-        self.targets.extend(other.targets);
+        self.links_to.extend(other.links_to);
+        self.renames_to.extend(other.renames_to);
         self.not_owner |= other.not_owner;
         self.paths.extend(other.paths);
         self.gathered.absorb(other.gathered);
@@ -53,7 +55,8 @@ impl Grown {
     /// It allows all that another does, where it stands for the same paths.
     fn allows(&self, other: &Self) -> bool {
         other.access.is_subset(&self.access)
-            && other.targets.is_subset(&self.targets)
+            && other.links_to.is_subset(&self.links_to)
+            && other.renames_to.is_subset(&self.renames_to)
             && (self.not_owner || !other.not_owner)
     }
 }
@@ -139,11 +142,15 @@ pub(crate) fn rules(
     };
     let mut all: BTreeMap<Pattern, Grown> = BTreeMap::new();
     for (fact, path, access, target) in granted {
-        let targets: Vec<Pattern> = target.iter().map(&mut pattern).collect();
+        let to = target.as_ref().map(&mut pattern);
         let grown = all.entry(pattern(path)).or_default();
         grown.access.insert(access);
         grown.paths.insert(path.clone());
-        grown.targets.extend(targets);
+        match access {
+            Access::Link => grown.links_to.extend(to),
+            Access::Rename => grown.renames_to.extend(to),
+            _ => {}
+        }
         grown.not_owner |= fact.1.values().any(|seen| seen.not_owner);
         grown.gathered.add(fact);
         // What is renamed or linked appears under the other name too.
@@ -174,7 +181,8 @@ pub(crate) fn rules(
                     path,
                     access: grown.access,
                     owner: !grown.not_owner,
-                    targets: grown.targets,
+                    links_to: grown.links_to,
+                    renames_to: grown.renames_to,
                 },
                 evidence,
             }

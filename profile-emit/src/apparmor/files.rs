@@ -116,7 +116,7 @@ pub(super) fn rules(policy: &Policy, notes: &mut Vec<Note>) -> Vec<Line> {
         }
         if rule.access.contains(&Access::Link) {
             let plain = quote::pattern(&rule.path, Directory::No);
-            for target in rule.targets.iter().filter(|target| is_path(target)) {
+            for target in rule.links_to.iter().filter(|target| is_path(target)) {
                 links.push(format!("link {plain} -> {}", quote::pattern(target, Directory::No)));
             }
         }

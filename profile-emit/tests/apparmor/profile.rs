@@ -54,12 +54,12 @@ fn forms(access: &BTreeSet<Access>) -> (bool, bool) {
 fn expected(policy: &Policy, path: &[u8]) -> (u32, u32) {
     let without = path.strip_suffix(b"/").filter(|path| !path.is_empty());
     let (mut owner, mut others) = (0, 0);
-    for FileRule { path: pattern, access, owner: owned, targets } in allowed(&policy.files) {
+    for FileRule { path: pattern, access, owner: owned, links_to, .. } in allowed(&policy.files) {
         let (plain, slash) = forms(access);
         let as_file = stands_for(pattern, path);
         let matches =
             as_file && plain || slash && without.is_some_and(|path| stands_for(pattern, path));
-        let links = as_file && access.contains(&Access::Link) && !targets.is_empty();
+        let links = as_file && access.contains(&Access::Link) && !links_to.is_empty();
         let bits = |access: &Access| match access {
             Access::Link => 0,
             other if matches => asked(*other),
@@ -116,14 +116,14 @@ fn placed(path: BoxedStrategy<Pattern>) -> BoxedStrategy<Pattern> {
 
 fn file() -> BoxedStrategy<Rule<FileRule>> {
     let access = prop::collection::btree_set(prop::sample::select(&ACCESSES[..]), 1..5);
-    let targets = prop::collection::btree_set(pattern(), 0..3);
-    (placed(pattern()), access, any::<bool>(), targets)
-        .prop_map(|(path, mut access, owner, targets)| {
+    let names = || prop::collection::btree_set(pattern(), 0..3);
+    (placed(pattern()), access, any::<bool>(), names(), names())
+        .prop_map(|(path, mut access, owner, links_to, renames_to)| {
             // What the learner promises: a program that may be run is named exactly.
             if path.as_literal().is_none() {
                 access.remove(&Access::Exec);
             }
-            rule(FileRule { path, access, owner, targets })
+            rule(FileRule { path, access, owner, links_to, renames_to })
         })
         .boxed()
 }
@@ -193,7 +193,7 @@ proptest! {
     fn files_are_allowed_as_the_policy_has_them(policy in policy(), choice: [u8; 4]) {
         let profile = compiled(&policy)?;
         let named = policy.files.iter().flat_map(|rule| {
-            rule.allow.targets.iter().chain([&rule.allow.path]).cloned().collect::<Vec<_>>()
+            rule.allow.links_to.iter().chain(&rule.allow.renames_to).chain([&rule.allow.path]).cloned().collect::<Vec<_>>()
         });
         let exact = policy.execs.iter().flat_map(|rule| {
             let ExecRule { path, interpreter, loader } = &rule.allow;
@@ -215,13 +215,13 @@ proptest! {
     #[ignore = "needs apparmor_parser: run by make test"]
     fn links_are_made_to_their_targets_only(policy in policy(), choice: [u8; 4]) {
         let profile = compiled(&policy)?;
-        let patterns = || policy.files.iter().flat_map(|rule| rule.allow.targets.iter().chain([&rule.allow.path]));
+        let patterns = || policy.files.iter().flat_map(|rule| rule.allow.links_to.iter().chain(&rule.allow.renames_to).chain([&rule.allow.path]));
         for new in policy.files.iter().map(|rule| probes(&rule.allow.path, &choice).remove(0)) {
             for existing in patterns().map(|pattern| probes(pattern, &choice).remove(0)) {
                 let wanted = allowed(&policy.files).any(|rule| {
                     rule.access.contains(&Access::Link)
                         && stands_for(&rule.path, &new)
-                        && rule.targets.iter().any(|target| stands_for(target, &existing))
+                        && rule.links_to.iter().any(|target| stands_for(target, &existing))
                 });
                 prop_assert_eq!(profile.links(&new, &existing), wanted);
             }

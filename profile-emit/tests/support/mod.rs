@@ -46,7 +46,7 @@ pub(crate) fn rule<T>(allow: T) -> Rule<T> {
 
 pub(crate) fn file(path: Pattern, access: &[Access], owner: bool) -> Rule<FileRule> {
     let access = access.iter().copied().collect();
-    rule(FileRule { path, access, owner, targets: BTreeSet::new() })
+    rule(FileRule { path, access, owner, links_to: BTreeSet::new(), renames_to: BTreeSet::new() })
 }
 
 pub(crate) fn capability(name: &str) -> Rule<CapabilityRule> {
@@ -79,7 +79,8 @@ pub(crate) fn of_text(text: &str) -> Policy {
         path: Pattern::literal(b"/linked"),
         access: [Access::Link].into(),
         owner: false,
-        targets: [Pattern::literal(&[b"/", text.as_bytes()].concat())].into(),
+        links_to: [Pattern::literal(&[b"/", text.as_bytes()].concat())].into(),
+        renames_to: BTreeSet::new(),
     }));
     let rooted = ByteString::new([b"/", text.as_bytes()].concat());
     policy.execs = vec![rule(ExecRule {
