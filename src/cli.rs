@@ -197,6 +197,9 @@ pub(crate) struct Generate {
     /// Make further files; can be repeated
     #[arg(long, value_enum, value_name = "LIST", value_delimiter = ',')]
     pub(crate) emit: Vec<Emit>,
+    /// Have AppArmor only report what its profile does not allow, and refuse nothing
+    #[arg(long)]
+    pub(crate) complain: bool,
     /// Make profiles though something is missing in a recording; they will say so
     #[arg(long)]
     pub(crate) allow_incomplete: bool,

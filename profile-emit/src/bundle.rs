@@ -56,7 +56,7 @@ pub enum BundleError {
 /// Makes the files.
 pub fn bundle(policy: &Policy) -> Bundle {
     let (profile, mut notes) = seccomp::emit(policy);
-    let (text, more) = apparmor::emit(policy);
+    let (text, more) = apparmor::emit(policy, apparmor::Mode::Enforce);
     notes.extend(more);
     let capabilities = capabilities::emit(policy);
     let readme = readme::text(policy, &capabilities, &notes);
@@ -97,6 +97,13 @@ impl Bundle {
         self.files.insert(BPF, program.to_bytes());
         self.files.entry(README).or_default().extend(text.into_bytes());
         Ok(())
+    }
+
+    /// Has the AppArmor profile only complain.
+    pub fn complain(&mut self, policy: &Policy) {
+        let (text, _) = apparmor::emit(policy, apparmor::Mode::Complain);
+        self.files.insert(APPARMOR, text.into_bytes());
+        self.files.entry(README).or_default().extend(readme::COMPLAINS.as_bytes());
     }
 
     /// Writes the directory: beside its place first, then put there in one step. One that `learn` wrote before is replaced.

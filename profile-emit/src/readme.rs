@@ -223,6 +223,11 @@ fn arguments(out: &mut String, policy: &Policy) -> std::fmt::Result {
 }
 
 /// How the program of BPF is applied.
+/// What is to be said of an AppArmor profile that complains.
+pub(crate) const COMPLAINS: &str = "\n`apparmor.profile` refuses nothing: it is in complain mode, and what it does not allow is done and written to the audit log\n\
+     (`dmesg | grep 'apparmor=\"ALLOWED\"'`). `learn verify` lists it with the rules that would allow it. Generate again without `--complain` before it\n\
+     counts as a defence.\n";
+
 pub(crate) fn bpf(instructions: usize) -> String {
     format!(
         "\n`seccomp.bpf` is the seccomp profile as a program of BPF ({instructions} instructions) for machines of this kind:\n\n\

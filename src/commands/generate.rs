@@ -47,6 +47,10 @@ pub(crate) fn run(args: &Generate, ui: Ui) -> Result<Exit, Failure> {
             )
         })?;
     }
+    if args.complain {
+        made.complain(&policy);
+        ui.say(&format_args!("{} only complains: it refuses nothing", bundle::APPARMOR));
+    }
     made.write(&args.output)?;
     report(&policy, &made, &args.output, ui);
     Ok(Exit::Success)

@@ -244,3 +244,19 @@ fn a_project_declares_its_places() {
         .refused(INPUT, &["none: No such file"]);
     assert!(!room.path("q").exists());
 }
+
+#[test]
+fn a_profile_that_complains_is_asked_for_and_said() {
+    let room = Room::new();
+    let greet = room.greet();
+    let text =
+        |name: &str| String::from_utf8(room.read(&format!("{name}/apparmor.profile"))).unwrap();
+    let mild = room.learn(&["generate", greet, "--complain", "-o", "mild"]).succeeded();
+    assert!(mild.err.contains("only complains"), "{mild:?}");
+    assert!(text("mild").contains("flags=(attach_disconnected,complain,mediate_deleted)"));
+    let strict = room.learn(&["generate", greet, "-o", "strict"]).succeeded();
+    assert!(!strict.err.contains("complain") && !text("strict").contains("complain"));
+    // Nobody takes the one for the other.
+    let done = room.learn(&["diff", "strict", "mild"]).succeeded();
+    assert!(done.err.contains("mild: apparmor.profile only complains"), "{done:?}");
+}

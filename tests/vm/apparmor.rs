@@ -132,5 +132,16 @@ fn verify_enforces_attributes_and_cleans_up() {
         });
         assert!(told, "{object}: {twins:#}");
     }
+    assert!(done.text("twins.out").contains("read refused"));
+
+    // A profile that complains lists the same, and does not pass for a defence.
+    let complaining = report("complaining");
+    assert_eq!(complaining["enforced"], serde_json::json!(["capabilities", "programs", "seccomp"]));
+    let lists = |refusal: &serde_json::Value| refusal["object"] == "/etc/service/other";
+    assert!(complaining["apparmor"].as_array().unwrap().iter().any(lists), "{complaining:#}");
+    let notes = complaining["notes"].to_string();
+    assert!(notes.contains("only complains"), "{notes}");
+    assert!(done.text("complaining.out").contains("read done"));
+    assert_eq!(done.text("complaining.status"), "121\n", "{complaining:#}");
     assert_eq!(done.text("left"), "", "profiles that are still loaded");
 }

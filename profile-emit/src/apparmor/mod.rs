@@ -17,8 +17,27 @@ use tracer::abi::capabilities::number;
 
 use crate::Note;
 
+/// What the kernel does about what no rule allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It is refused.
+    Enforce,
+    /// It is done, and written to the audit log.
+    Complain,
+}
+
+impl Mode {
+    /// The profile's flags: a container's paths lead out of the tree that the kernel sees, and a deleted file has its rules still.
+    fn flags(self) -> &'static str {
+        match self {
+            Self::Enforce => "attach_disconnected,mediate_deleted",
+            Self::Complain => "attach_disconnected,complain,mediate_deleted",
+        }
+    }
+}
+
 /// Makes the profile's text, and says what it cannot express.
-pub fn emit(policy: &Policy) -> (String, Vec<Note>) {
+pub fn emit(policy: &Policy, mode: Mode) -> (String, Vec<Note>) {
     let mut notes = Vec::new();
     let mut text = String::new();
     text.push_str("# Learned by learn; policy.json holds the evidence of each rule.\n");
@@ -29,8 +48,7 @@ pub fn emit(policy: &Policy) -> (String, Vec<Note>) {
     }
     text.push_str("abi <abi/3.0>,\n\ninclude <tunables/global>\n\n");
     let name = quote::name(&policy.name);
-    let _infallible =
-        writeln!(text, "profile {name} flags=(attach_disconnected,mediate_deleted) {{");
+    let _infallible = writeln!(text, "profile {name} flags=({}) {{", mode.flags());
     section(&mut text, capabilities(policy, &mut notes));
     section(&mut text, network(policy, &mut notes));
     section(&mut text, signals(policy, &mut notes));

@@ -1,7 +1,7 @@
 //! Whatever a name says, it writes no rule that it did not earn.
 
 use learner::Policy;
-use profile_emit::apparmor;
+use profile_emit::apparmor::{self, Mode};
 use proptest::prelude::*;
 use tracer::abi::capabilities;
 
@@ -21,8 +21,8 @@ fn skeleton(text: &str) -> Vec<(String, String)> {
 }
 
 fn check_text(policy: &Policy) -> Result<(), TestCaseError> {
-    let (text, _) = apparmor::emit(policy);
-    let (plain, _) = apparmor::emit(&of_text("plain"));
+    let (text, _) = apparmor::emit(policy, Mode::Enforce);
+    let (plain, _) = apparmor::emit(&of_text("plain"), Mode::Enforce);
     let sorted = |text: &str| {
         let mut lines = skeleton(text);
         lines.sort();
@@ -51,7 +51,7 @@ fn a_name_that_reads_like_rules_changes_none() {
 fn what_is_compiled_allows_what_was_seen() {
     for text in HOSTILE {
         let policy = of_text(text);
-        let profile = parser::one(&apparmor::emit(&policy).0);
+        let profile = parser::one(&apparmor::emit(&policy, Mode::Enforce).0);
         assert_eq!(profile.capabilities, 1 << capabilities::number("CAP_CHOWN").unwrap());
         let all = may::READ | may::WRITE | may::APPEND | may::EXEC | may::MAP;
         // The parser takes several slashes for one, as the kernel does.
@@ -97,7 +97,7 @@ fn any_name_is_a_profile_s_name() {
         "ä",
     ];
     for word in words.iter().chain(&HOSTILE) {
-        let profile = parser::one(&apparmor::emit(&crate::support::nothing(word)).0);
+        let profile = parser::one(&apparmor::emit(&crate::support::nothing(word), Mode::Enforce).0);
         assert_eq!(profile.name, apparmor::quote::name(word));
         assert_eq!(profile.capabilities, 0);
         for path in ["/", "/etc/shadow", "/x"] {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use learner::Policy;
 use learner::policy::{AddressRule, ExecRule, FileRule, Pattern, Rule, SignalRule, SocketRule};
-use profile_emit::apparmor;
+use profile_emit::apparmor::{self, Mode};
 use proptest::prelude::*;
 use tracer::abi::capabilities;
 use tracer::recording::{Access, ByteString, SocketAction};
@@ -180,7 +180,8 @@ fn policy() -> BoxedStrategy<Policy> {
 }
 
 fn compiled(policy: &Policy) -> Result<Compiled, TestCaseError> {
-    let mut profiles = parser::compile(&apparmor::emit(policy).0).map_err(TestCaseError::fail)?;
+    let mut profiles =
+        parser::compile(&apparmor::emit(policy, Mode::Enforce).0).map_err(TestCaseError::fail)?;
     prop_assert_eq!(profiles.len(), 1);
     Ok(profiles.remove(0))
 }
@@ -205,7 +206,7 @@ proptest! {
             for probe in probes(&pattern, &choice) {
                 prop_assert_eq!(
                     profile.file(&probe), expected(&policy, &probe),
-                    "{} of\n{}", probe.escape_ascii(), apparmor::emit(&policy).0
+                    "{} of\n{}", probe.escape_ascii(), apparmor::emit(&policy, Mode::Enforce).0
                 );
             }
         }
@@ -236,7 +237,7 @@ proptest! {
             .map(|rule| 1_u64 << capabilities::number(&rule.name).unwrap())
             .fold(0, |all, bit| all | bit);
         prop_assert_eq!(profile.capabilities, wanted);
-        let notes = apparmor::emit(&policy).1.join("\n");
+        let notes = apparmor::emit(&policy, Mode::Enforce).1.join("\n");
         for family in 0..50 {
             for kind in 0..12 {
                 let wanted = allowed(&policy.sockets)
@@ -260,7 +261,7 @@ fn each_capability_and_signal_has_a_name() {
         capabilities::NAMES.iter().map(|name| support::capability(name)).collect();
     policy.signals =
         (0..=64).map(|signal| rule(SignalRule { signal, inside: signal % 2 == 0 })).collect();
-    let (text, notes) = apparmor::emit(&policy);
+    let (text, notes) = apparmor::emit(&policy, Mode::Enforce);
     assert_eq!(parser::one(&text).capabilities, (1 << capabilities::NAMES.len()) - 1);
     assert_eq!(notes, Vec::<String>::new());
 }
@@ -280,7 +281,7 @@ fn what_is_no_path_makes_a_note() {
         .map(|path| rule(ExecRule { path: (*path).into(), interpreter: None, loader: None }))
         .collect();
     policy.files.push(support::file(Pattern::literal(b"/plain"), &[Access::Read], false));
-    let (text, notes) = apparmor::emit(&policy);
+    let (text, notes) = apparmor::emit(&policy, Mode::Enforce);
     let profile = parser::one(&text);
     assert_eq!(profile.file(b"/plain"), (may::READ, may::READ));
     for path in ["/a", "/a\0b", "/memfd:x", "memfd:x", "", "/root/x"] {

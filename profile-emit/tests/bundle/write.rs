@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use learner::Policy;
 use learner::policy::Pattern;
-use profile_emit::bundle::{Bundle, BundleError, README, bundle};
+use profile_emit::bundle::{APPARMOR, Bundle, BundleError, README, bundle};
 use proptest::prelude::*;
 use tracer::recording::Access;
 
@@ -232,7 +232,15 @@ fn check_stable(policy: &Policy) -> Result<(), TestCaseError> {
     let text = &one.files["policy.json"];
     let read = Policy::from_json(text).unwrap();
     prop_assert_eq!(&read, policy);
-    prop_assert_eq!(bundle(&read), one);
+    prop_assert_eq!(bundle(&read), one.clone());
+    // One that complains differs in the profile's flags, and says so.
+    let mut complaining = one.clone();
+    complaining.complain(policy);
+    let text = |of: &Bundle, name| String::from_utf8(of.files[name].clone()).unwrap();
+    let [strict, mild] = [&one, &complaining].map(|of| text(of, APPARMOR));
+    prop_assert_eq!(strict.replacen("disconnected,", "disconnected,complain,", 1), mild);
+    let [strict, mild] = [&one, &complaining].map(|of| text(of, README));
+    prop_assert!(mild.starts_with(&strict) && mild.contains("in complain mode"));
     Ok(())
 }
 

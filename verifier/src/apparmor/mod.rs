@@ -27,6 +27,8 @@ const PARSERS: [&str; 3] =
 /// A profile in the kernel, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Loaded {
+    /// It refuses what it does not allow, and does not only complain.
+    pub(crate) enforces: bool,
     name: String,
     text: String,
     log: Log,
@@ -57,7 +59,7 @@ impl Loaded {
         })?;
         parser(&["--replace", "--skip-cache"], &text)
             .map_err(|error| format!("AppArmor's part is not enforced: {error}"))?;
-        Ok(Self { name, text, log })
+        Ok(Self { enforces: !complains(&text), name, text, log })
     }
 
     /// What the child writes to be confined from its exec on (aa_change_onexec(2)).
@@ -68,7 +70,8 @@ impl Loaded {
     /// What was refused to the command, sorted, and what a reader should know.
     pub(crate) fn finish(self) -> (Vec<Refusal>, Vec<String>) {
         let (records, notes) = self.log.read();
-        (record::refusals(&records, &self.name), notes)
+        let word = if self.enforces { record::DENIED } else { record::ALLOWED };
+        (record::refusals(&records, word, &self.name), notes)
     }
 }
 
@@ -89,6 +92,13 @@ fn enforces() -> Result<(), String> {
     std::fs::File::open(KERNEL).map(drop).map_err(|error| {
         format!("{KERNEL} can't be read ({error}); loading a profile needs root and securityfs")
     })
+}
+
+/// Whether its profile has the flag `complain` (apparmor.d(5)).
+fn complains(text: &str) -> bool {
+    let flags = text.lines().find(|line| line.starts_with("profile "));
+    let flags = flags.and_then(|line| line.split_once("flags=(")?.1.split_once(')'));
+    flags.is_some_and(|(flags, _)| flags.split([',', ' ']).any(|flag| flag == "complain"))
 }
 
 /// The text with another name for its profile.
@@ -145,6 +155,17 @@ mod tests {
         let other = named(text, "learn-verify-1").unwrap();
         assert_eq!(other, text.replace("profile nginx", "profile learn-verify-1"));
         assert_eq!(named("abi <abi/3.0>,\n", "x"), None);
+    }
+
+    #[test]
+    fn a_profile_that_complains_says_so_in_its_flags() {
+        let of = |flags: &str| {
+            complains(&format!("profile complain {flags}{{\n  # flags=(complain)\n}}\n"))
+        };
+        assert!(
+            of("flags=(attach_disconnected,complain,mediate_deleted) ") && of("flags=(complain) ")
+        );
+        assert!(!of("flags=(attach_disconnected,mediate_deleted) ") && !of(""));
     }
 
     #[test]

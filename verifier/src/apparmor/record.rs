@@ -7,7 +7,7 @@ use profile_emit::apparmor::quote::{self, Directory};
 use serde::{Deserialize, Serialize};
 use tracer::recording::ByteString;
 
-/// Something that `AppArmor` refused.
+/// Something that `AppArmor` refused, or would have if it did not only complain.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Refusal {
     /// The name of the process, as the kernel has it: at most 15 bytes.
@@ -32,10 +32,15 @@ pub struct Refusal {
 /// A program chooses its paths: so many different refusals are told apart.
 const MOST: usize = 1000;
 
-/// The refusals of a profile, sorted, each once.
-pub(super) fn refusals(records: &[String], profile: &str) -> Vec<Refusal> {
+/// The kernel's word for what a profile refuses.
+pub(super) const DENIED: &str = "DENIED";
+/// And for what one that only complains would refuse.
+pub(super) const ALLOWED: &str = "ALLOWED";
+
+/// The refusals of a profile, sorted, each once: the records with this word.
+pub(super) fn refusals(records: &[String], word: &str, profile: &str) -> Vec<Refusal> {
     let mut counts: BTreeMap<Refusal, u64> = BTreeMap::new();
-    for refusal in records.iter().filter_map(|record| Refusal::read(record, profile)) {
+    for refusal in records.iter().filter_map(|record| Refusal::read(record, word, profile)) {
         let mut refusal = refusal;
         if counts.len() >= MOST && !counts.contains_key(&refusal) {
             refusal = Refusal { object: "…".into(), rule: None, ..refusal };
@@ -47,10 +52,10 @@ pub(super) fn refusals(records: &[String], profile: &str) -> Vec<Refusal> {
 
 impl Refusal {
     /// Reads a record of a profile; the count is zero.
-    fn read(record: &str, profile: &str) -> Option<Self> {
+    fn read(record: &str, word: &str, profile: &str) -> Option<Self> {
         let fields = Fields(record);
         let is = |name, value: &str| fields.text(name).is_some_and(|field| field == value);
-        if !is("apparmor", "DENIED") || !is("profile", profile) {
+        if !is("apparmor", word) || !is("profile", profile) {
             return None;
         }
         let text = |name| fields.text(name).unwrap_or_default();
@@ -159,7 +164,7 @@ mod tests {
 
     fn read(rest: &str) -> Refusal {
         let record = format!("audit(1.2:3): apparmor=\"DENIED\" {rest}");
-        Refusal::read(&record, "p").unwrap()
+        Refusal::read(&record, DENIED, "p").unwrap()
     }
 
     #[test]
@@ -211,14 +216,16 @@ mod tests {
             r#"avc:  denied  { read }"#,
             "",
         ] {
-            assert_eq!(Refusal::read(record, "p"), None, "{record}");
+            assert_eq!(Refusal::read(record, DENIED, "p"), None, "{record}");
         }
+        let mild = r#"apparmor="ALLOWED" operation="open" profile="p" name="/a""#;
+        assert!(Refusal::read(mild, ALLOWED, "p").is_some());
     }
 
     #[test]
     fn equal_ones_are_counted() {
         let record = r#"apparmor="DENIED" operation="open" profile="p" name="/a" comm="x" requested_mask="r" denied_mask="r""#;
-        let all = refusals(&[record.to_owned(), record.to_owned()], "p");
+        let all = refusals(&[record.to_owned(), record.to_owned()], DENIED, "p");
         assert_eq!(all.iter().map(|refusal| refusal.count).collect::<Vec<_>>(), [2]);
     }
 }

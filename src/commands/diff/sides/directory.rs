@@ -4,9 +4,10 @@ use std::path::Path;
 
 use learner::drift::Drift;
 use learner::drift::side::{Kind, Side};
+use profile_emit::apparmor::{self, Mode};
+use profile_emit::bundle;
 use profile_emit::capabilities::Capabilities;
 use profile_emit::seccomp::Profile;
-use profile_emit::{apparmor, bundle};
 
 use super::super::super::unusable;
 use super::{Reading, contents, policy};
@@ -31,9 +32,11 @@ pub(super) fn read(path: &Path) -> Result<Reading, Failure> {
         profiles.seccomp(&seccomp, Profile::from_json(&contents(&seccomp)?))?;
     }
     if text.exists() {
-        let own = policy.as_ref().map(|policy| apparmor::emit(policy).0.into_bytes());
-        if own != Some(contents(&text)?) {
-            let name = bundle::APPARMOR;
+        let own = |mode| policy.as_ref().map(|policy| apparmor::emit(policy, mode).0.into_bytes());
+        let (text, name) = (Some(contents(&text)?), bundle::APPARMOR);
+        if text == own(Mode::Complain) {
+            profiles.notes.push(format!("{name} only complains: it refuses nothing"));
+        } else if text != own(Mode::Enforce) {
             profiles.notes.push(format!("not compared: {name}, which policy.json does not make"));
         }
     }
