@@ -3,10 +3,12 @@
 //!
 //! - `machine`: payloads in, results out
 //! - `recorder`: both backends tell the same, on each kernel
+//! - `io_uring`: what no call tells is seen
 //! - `apparmor`: profiles are enforced, and what was not learned is refused
 #![cfg(test)]
 
 mod apparmor;
+mod io_uring;
 mod machine;
 #[path = "../common/needed.rs"]
 mod needed;
@@ -27,6 +29,7 @@ fn tests_of(kernel: &str) -> &'static [&'static str] {
             "record nginx",
             "record redis",
             "capabilities",
+            "io-uring",
             "verify static",
             "confine static",
             "confine threads",
@@ -42,6 +45,7 @@ fn tests_of(kernel: &str) -> &'static [&'static str] {
             "record i386",
             "record python-subprocess",
             "record nginx",
+            "io-uring",
         ],
     }
 }

@@ -92,7 +92,7 @@ struct path {
 } VIEW;
 
 struct file {
-    unsigned int f_mode;
+    unsigned int f_mode, f_flags;
     struct path f_path;
 } VIEW;
 
@@ -199,6 +199,7 @@ struct task_struct {
     struct thread_info thread_info;
     void *stack;
     unsigned long atomic_flags;
+    unsigned int flags;
     int pid, tgid;
     struct mm_struct *mm;
     struct fs_struct *fs;

@@ -38,7 +38,8 @@ MAP(entered, BPF_MAP_TYPE_HASH, __u32, __u32, 2 * LEARN_CONTAINERS);
 /* A container's health check, by its number. */
 MAP(healthchecks, BPF_MAP_TYPE_HASH, __u32, struct learn_words, LEARN_CONTAINERS);
 
-/* Room for the record that is being made. Programs at these hooks run without being preempted by each other. */
+/* Room for the record that is being made. Programs at tracepoints run without being preempted by each other; those at functions may
+ * be preempted, and have room of their own. */
 struct scratch {
     struct learn_record head;
     /* One string more than fits, so that a full record can't be overrun; and the padding of the last word. */
@@ -46,8 +47,10 @@ struct scratch {
     __u64 args[8];
     struct learn_id id;
     struct learn_words words;
+    /* The task for which a hook's program is at work; it has the second room. */
+    __u32 hooked;
 };
-MAP(scratches, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct scratch, 1);
+MAP(scratches, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct scratch, 2);
 
 INLINE void add(__u64 *counter, __u64 n) {
     __sync_fetch_and_add(counter, n);
@@ -76,9 +79,16 @@ INLINE struct learn_task *current_recorded(void) {
     return recorded((__u32)bpf_get_current_pid_tgid());
 }
 
+INLINE struct scratch *scratch_at(__u32 which) {
+    return bpf_map_lookup_elem(&scratches, &which);
+}
+
 INLINE struct scratch *scratch(void) {
-    __u32 zero = 0;
-    return bpf_map_lookup_elem(&scratches, &zero);
+    struct scratch *s = scratch_at(0);
+
+    if (s && s->hooked && s->hooked == (__u32)bpf_get_current_pid_tgid())
+        return scratch_at(1);
+    return s;
 }
 
 /* The first one who did something, as it is kept beside a count. */

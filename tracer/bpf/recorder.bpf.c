@@ -3,6 +3,7 @@
  * Kernel 5.10 and newer, with BTF. Nothing is traced that writes: the programs only read, count, and send what is new.
  */
 #include "containers.h"
+#include "hooks.h"
 #include "needs.h"
 
 char LICENSE[] SEC("license") = "GPL";

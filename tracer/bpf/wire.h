@@ -63,6 +63,7 @@ enum learn_loss {
     LEARN_LOST_CAPABILITIES,
     LEARN_LOST_SIGNALS,
     LEARN_LOST_CONTAINERS,
+    LEARN_LOST_HOOKED,
     LEARN_LOSSES,
 };
 
@@ -189,6 +190,8 @@ enum learn_does {
     LEARN_HAS_WORD = 1024,
     /* A success takes a connection. */
     LEARN_ACCEPTS = 2048,
+    /* It has the kernel do what no call tells. */
+    LEARN_HIDES = 4096,
 };
 
 /* A call asks for a capability before it is known whether it is needed (abi::capabilities::When). */
@@ -250,6 +253,21 @@ enum learn_kind {
     LEARN_SERVING,
     /* A program was asked to end, by somebody who is not recorded. */
     LEARN_STOPPING,
+    /* The kernel did something that no call tells: `args[0]` is a learn_hooked. */
+    LEARN_HOOKED,
+};
+
+/* What the kernel did. */
+enum learn_hooked {
+    LEARN_DOES_OPEN = 0,
+    LEARN_DOES_CREATE,
+    LEARN_DOES_MKNOD,
+    LEARN_DOES_MKDIR,
+    LEARN_DOES_RMDIR,
+    LEARN_DOES_UNLINK,
+    LEARN_DOES_SYMLINK,
+    LEARN_DOES_LINK,
+    LEARN_DOES_RENAME,
 };
 
 /* The byte strings behind a record; they stand in the order in which the programs put them. Paths that the kernel resolved are written from the last name to the

@@ -65,6 +65,8 @@ pub(super) struct Assembly<'a> {
     pub(super) stamp: &'a Stamp,
     /// Which units saw what, once there was a mark.
     pub(super) timeline: &'a Timeline,
+    /// What io_uring does to files is seen.
+    pub(super) sees_operations: bool,
     pub(super) started_ns: u64,
 }
 
@@ -155,7 +157,8 @@ impl<'a> Assembly<'a> {
             return;
         }
         if name.is_some_and(|name| decode::IO_URING.contains(&name)) {
-            self.completion.notes.insert(decode::IO_URING_NOTE.to_owned());
+            let note = if self.sees_operations { OPERATIONS_SEEN } else { decode::IO_URING_NOTE };
+            self.completion.notes.insert(note.to_owned());
         }
         let what = What::Call { abi, nr: key.nr, name: name.map(str::to_owned), args };
         self.add(key.domain, by, what, &seen);
@@ -201,6 +204,9 @@ impl<'a> Assembly<'a> {
         self.recording.add(run, Fact { domain: path.clone(), origin: by.origin, what }, seen);
     }
 }
+
+const OPERATIONS_SEEN: &str =
+    "io_uring was used: what it did to files is seen, what it did with sockets is not";
 
 const DENIED: &str =
     "a filter that was there already refused calls: what they were needed for is not seen";

@@ -8,11 +8,11 @@ use crate::abi::{Abi, calls};
 use crate::decode::files::{self, O_TMPFILE, Opened};
 use crate::decode::resolve::View;
 use crate::decode::{Call, exec, sockets};
-use crate::recording::{ByteString, Completion, Seen, What};
+use crate::recording::{Access, ByteString, Completion, Seen, What};
 
 use super::record::{Arrived, Part};
 use super::views::Views;
-use super::wire::{ABIS, outcome, says};
+use super::wire::{ABIS, HOOKED, outcome, says};
 
 const UNREADABLE: &str = "names that could not be read from the program's memory";
 const CUT: &str = "names and paths that are longer or deeper than what is kept";
@@ -156,6 +156,40 @@ impl Reader {
         let facts = files::facts(row, &call, opened, &object, target.as_ref());
         let not_owner = !self.owned(arrived, &view, &object, target.as_ref());
         Ok(Some(Told { facts, outcome: head.outcome, not_owner }))
+    }
+
+    /// What the kernel did to a file when no call told it to.
+    pub(super) fn hooked(&mut self, arrived: &Arrived<'_>, completion: &mut Completion) -> Told {
+        if arrived.says(says::CUT) {
+            completion.lose(CUT, 1);
+            return Told::default();
+        }
+        let head = &arrived.head;
+        let Some(does) = usize::try_from(head.args[0]).ok().and_then(|does| HOOKED.get(does))
+        else {
+            completion.lose("operations of an unknown kind", 1);
+            return Told::default();
+        };
+        let mut object = arrived.path(Part::Base);
+        let two = matches!(does, Access::Link | Access::Rename);
+        let target = two.then(|| arrived.path(Part::Base2));
+        let accesses = match head.args[0] {
+            0 => {
+                let temporary = head.open_flags & O_TMPFILE != 0;
+                if temporary {
+                    object = parent(&object);
+                }
+                let created = arrived.says(says::CREATED) && !temporary;
+                files::of_open(Opened { flags: head.open_flags, created })
+            }
+            _ => vec![*does],
+        };
+        if !files::is_file(object.as_bytes()) {
+            return Told::default();
+        }
+        let fact = |access| What::File { path: object.clone(), access, target: target.clone() };
+        let not_owner = arrived.says(says::NOT_OWNER);
+        Told { not_owner, ..Told::ok(accesses.into_iter().map(fact).collect()) }
     }
 
     /// Whether the file belongs to the task, as far as that can still be known; a file that is not there has no other owner.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::recording::{Degree, FactKind, Fidelity};
 
-use super::programs::{CAPABILITIES, Hook};
+use super::programs::{CAPABILITIES, Hook, OPERATIONS};
 
 /// How capability checks are seen at each of their hooks.
 const CHECKS: [&str; CAPABILITIES.len()] = [
@@ -14,11 +14,16 @@ const CHECKS: [&str; CAPABILITIES.len()] = [
      that it makes without need by a table",
 ];
 
+/// Whether the operations of io_uring on files are seen, where the programs are attached to these hooks.
+pub(super) fn sees_operations(hooks: &[Hook]) -> bool {
+    OPERATIONS.iter().all(|(_, hook)| hooks.contains(hook))
+}
+
 /// The fidelity of each kind of fact, where the programs are attached to these hooks.
-pub(super) fn of(hooks: impl Iterator<Item = Hook>) -> BTreeMap<FactKind, Fidelity> {
+pub(super) fn of(hooks: &[Hook]) -> BTreeMap<FactKind, Fidelity> {
     let row = |kind, degree, how: &str| (kind, Fidelity { degree, how: how.to_owned() });
-    let place = |hook| CAPABILITIES.iter().position(|(_, known)| *known == hook);
-    let checks = hooks.filter_map(place).next().and_then(|place| CHECKS.get(place));
+    let place = |hook: &Hook| CAPABILITIES.iter().position(|(_, known)| known == hook);
+    let checks = hooks.iter().filter_map(place).next().and_then(|place| CHECKS.get(place));
     BTreeMap::from([
         row(FactKind::Call, Degree::Observed, "at the entry and the exit of each call"),
         row(
@@ -48,6 +53,18 @@ pub(super) fn of(hooks: impl Iterator<Item = Hook>) -> BTreeMap<FactKind, Fideli
             "calls and the addresses they give; not those of sendmsg",
         ),
         row(FactKind::Signal, Degree::Observed, "signals that the kernel generates for a call"),
-        row(FactKind::IoUring, Degree::None, "its operations are no calls"),
+        match sees_operations(hooks) {
+            true => row(
+                FactKind::IoUring,
+                Degree::Resolved,
+                "files that are opened, made, removed, linked and renamed, where the kernel asks its security modules: an \
+                 operation that none of them refuses is taken for one that succeeded; not its sockets",
+            ),
+            false => row(
+                FactKind::IoUring,
+                Degree::None,
+                "its operations are no calls; they are seen from Linux 5.12 on, where programs may watch the kernel's functions",
+            ),
+        },
     ])
 }

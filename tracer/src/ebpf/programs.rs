@@ -7,6 +7,7 @@ use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, RingBuf};
 use aya::programs::{BtfTracePoint, FExit, Program};
 use aya::{Btf, Ebpf, EbpfLoader};
 
+use crate::host;
 use crate::session::RecordError;
 
 use super::rules;
@@ -36,6 +37,20 @@ pub(super) const CAPABILITIES: [(&str, Hook); 2] = [
     ("capability_checked", Hook::Tracepoint("cap_capable")),
     ("capability_asked", Hook::Return("cap_capable")),
 ];
+
+/// Where the kernel asks its security modules about what io_uring does to files: no call tells of it. Some kernels refuse programs at
+/// functions, and before Linux 5.12 the threads that do it belong to nobody.
+pub(super) const OPERATIONS: [(&str, Hook); 8] = [
+    ("file_opened", Hook::Return("security_file_open")),
+    ("node_made", Hook::Return("security_path_mknod")),
+    ("directory_made", Hook::Return("security_path_mkdir")),
+    ("directory_removed", Hook::Return("security_path_rmdir")),
+    ("name_removed", Hook::Return("security_path_unlink")),
+    ("symlink_made", Hook::Return("security_path_symlink")),
+    ("link_made", Hook::Return("security_path_link")),
+    ("name_changed", Hook::Return("security_path_rename")),
+];
+const OPERATIONS_SINCE: (u32, u32) = (5, 12);
 
 /// Where a program is attached. Its text is the section's name in the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +106,7 @@ impl Programs {
         }
         // Where there is none, the fidelity says so.
         let _seen = programs.attach_capabilities(&btf);
+        programs.attach_operations(&btf);
         Ok(programs)
     }
 
@@ -136,6 +152,23 @@ impl Programs {
     fn attach_capabilities(&mut self, btf: &Btf) -> Result<(), RecordError> {
         let [first, second] = CAPABILITIES;
         self.attach(first.0, first.1, btf).or_else(|_absent| self.attach(second.0, second.1, btf))
+    }
+
+    /// Attaches what sees the operations of io_uring: all of it, or nothing.
+    fn attach_operations(&mut self, btf: &Btf) {
+        if host::kernel_version().is_none_or(|version| version < OPERATIONS_SINCE) {
+            return;
+        }
+        let before = self.hooks.len();
+        if OPERATIONS.iter().any(|(program, hook)| self.attach(program, *hook, btf).is_err()) {
+            for hook in self.hooks.split_off(before) {
+                let place = OPERATIONS.iter().find(|(_, known)| *known == hook);
+                let program = place.and_then(|(program, _)| self.kernel.program_mut(program));
+                if let Some(Program::FExit(program)) = program {
+                    let _detached = program.unload();
+                }
+            }
+        }
     }
 
     /// What becomes readable when the kernel thinks that the recorder should hurry.

@@ -335,6 +335,10 @@ impl Recorder {
                 let told = self.reader.address(&arrived, of(&mut self.of_container, by));
                 vec![self.keep(&arrived, head.domain, by, told)]
             }
+            kind::HOOKED => {
+                let told = self.reader.hooked(&arrived, of(&mut self.of_container, by));
+                vec![self.keep(&arrived, head.domain, by, told)]
+            }
             kind::SOCKET => {
                 vec![self.keep(&arrived, head.domain, by, Reader::socket(&arrived))]
             }
@@ -509,6 +513,7 @@ impl Recorder {
             runs: &runs,
             stamp: &self.course.stamp(),
             timeline: &self.timeline,
+            sees_operations: fidelity::sees_operations(&programs.hooks),
             started_ns: self.started_ns,
         };
         assembly.fill(&self.kept, counts, programs)?;
@@ -525,7 +530,7 @@ impl Recorder {
             }
         }
         for (labels, id) in ids {
-            let fidelity = fidelity::of(programs.hooks.iter().copied());
+            let fidelity = fidelity::of(&programs.hooks);
             let mut run = run::describe(options, "ebpf", fidelity, hooks(), self.course.names());
             run.labels.extend(labels);
             let completion = completions.remove(&id).unwrap_or_else(|| of_all.clone());

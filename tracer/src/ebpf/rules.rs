@@ -48,6 +48,7 @@ fn rule(abi: Abi, name: &str) -> Rule {
         (does::SOCKETCALL, abi == Abi::I386 && name == "socketcall"),
         (does::MAKES_SOCKET, matches!(name, "socket" | "socketpair")),
         (does::ACCEPTS, sockets::ACCEPTS.contains(&name)),
+        (does::HIDES, name == "io_uring_enter"),
         (does::ONLY_FLAGS, arguments::only_flags(abi, name)),
         (does::HAS_WORD, word.is_some()),
     ] {

@@ -3,6 +3,7 @@
 //! The size of each type is asserted on both sides, and a test compares every field's offset with what the compiler of the
 //! programs wrote into the object. Numbers that name a thing are plain integers here: what the kernel sends may be anything.
 
+use crate::recording::Access;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// As many meaningful arguments as a call has.
@@ -49,13 +50,14 @@ pub(super) const ID: usize = 64;
 pub(super) const WORDS: usize = 256;
 
 /// `enum learn_loss`, in order, in words.
-pub(super) const LOSSES: [&str; 6] = [
+pub(super) const LOSSES: [&str; 7] = [
     "tasks that found no room in the kernel's table",
     "calls that found no room in the kernel's table",
     "records that found no room in the ring",
     "capability checks that found no room in the kernel's table",
     "signals that found no room in the kernel's table",
     "containers that found no room in the kernel's table",
+    "operations of io_uring that the kernel carried out while another was being told",
 ];
 
 /// The number of a call that a capability check outside of calls has.
@@ -82,6 +84,7 @@ pub(super) mod does {
     pub(in super::super) const ONLY_FLAGS: u16 = 512;
     pub(in super::super) const HAS_WORD: u16 = 1024;
     pub(in super::super) const ACCEPTS: u16 = 2048;
+    pub(in super::super) const HIDES: u16 = 4096;
 }
 
 /// `enum learn_asks`.
@@ -112,7 +115,21 @@ pub(super) mod kind {
     pub(in super::super) const CONTAINER: u32 = 5;
     pub(in super::super) const SERVING: u32 = 6;
     pub(in super::super) const STOPPING: u32 = 7;
+    pub(in super::super) const HOOKED: u32 = 8;
 }
+
+/// `enum learn_hooked`, behind `LEARN_DOES_OPEN`, which is 0: what each does to a file.
+pub(super) const HOOKED: [Access; 9] = [
+    Access::Read,
+    Access::Create,
+    Access::Mknod,
+    Access::Mkdir,
+    Access::Rmdir,
+    Access::Delete,
+    Access::Symlink,
+    Access::Link,
+    Access::Rename,
+];
 
 /// `enum learn_scope`.
 pub(super) mod scope {
@@ -358,6 +375,10 @@ mod tests {
         }
     }
 
+    fn hooked(access: Access) -> u64 {
+        HOOKED.iter().position(|known| *known == access).unwrap() as u64
+    }
+
     #[test]
     fn both_sides_count_alike() {
         let known = numbers();
@@ -388,6 +409,16 @@ mod tests {
             ("LEARN_CONTAINER", kind::CONTAINER.into()),
             ("LEARN_SERVING", kind::SERVING.into()),
             ("LEARN_STOPPING", kind::STOPPING.into()),
+            ("LEARN_HOOKED", kind::HOOKED.into()),
+            ("LEARN_DOES_OPEN", 0),
+            ("LEARN_DOES_CREATE", hooked(Access::Create)),
+            ("LEARN_DOES_MKNOD", hooked(Access::Mknod)),
+            ("LEARN_DOES_MKDIR", hooked(Access::Mkdir)),
+            ("LEARN_DOES_RMDIR", hooked(Access::Rmdir)),
+            ("LEARN_DOES_UNLINK", hooked(Access::Delete)),
+            ("LEARN_DOES_SYMLINK", hooked(Access::Symlink)),
+            ("LEARN_DOES_LINK", hooked(Access::Link)),
+            ("LEARN_DOES_RENAME", hooked(Access::Rename)),
             ("LEARN_LOSSES", LOSSES.len() as u64),
             ("LEARN_OUTSIDE", OUTSIDE.into()),
             ("LEARN_NAMES_PATH", names::PATH.into()),
@@ -405,6 +436,7 @@ mod tests {
             ("LEARN_ONLY_FLAGS", does::ONLY_FLAGS.into()),
             ("LEARN_HAS_WORD", does::HAS_WORD.into()),
             ("LEARN_ACCEPTS", does::ACCEPTS.into()),
+            ("LEARN_HIDES", does::HIDES.into()),
             ("LEARN_ASKS_FOR_MODE_1", asks::FOR_MODE_1.into()),
             ("LEARN_ASKS_FOR_MODE_2", asks::FOR_MODE_2.into()),
             ("LEARN_ASKS_FOR_USER", asks::FOR_USER.into()),

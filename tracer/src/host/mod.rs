@@ -47,6 +47,13 @@ impl Check {
     }
 }
 
+/// The first two numbers of the kernel's version.
+pub fn kernel_version() -> Option<(u32, u32)> {
+    let (release, _) = kernel();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
 /// The kernel's release and the machine's architecture, as uname(2) has them.
 pub fn kernel() -> (String, String) {
     nix::sys::utsname::uname().map_or_else(
