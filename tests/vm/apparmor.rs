@@ -145,3 +145,25 @@ fn verify_enforces_attributes_and_cleans_up() {
     assert_eq!(done.text("complaining.status"), "121\n", "{complaining:#}");
     assert_eq!(done.text("left"), "", "profiles that are still loaded");
 }
+
+/// Looking into another process and mounting are mediated apart from files, among the profile's own processes too: who did it in
+/// training may, and who did not may not.
+#[test]
+#[ignore = "needs a virtual machine: run by make test"]
+fn looking_into_processes_and_mounting_are_allowed_where_they_were_learned() {
+    let done = machine::ran(KERNEL, super::tests_of(KERNEL)).test("processes");
+    done.passed();
+    for run in ["plain", "look", "mount"] {
+        let audit = done.text(&format!("{run}.audit"));
+        assert_eq!(
+            (done.text(&format!("{run}.status")), audit.as_str()),
+            ("0\n".into(), ""),
+            "{run}"
+        );
+    }
+    for (run, operation) in [("blind-look", "ptrace"), ("plain-mount", "mount")] {
+        let audit = done.text(&format!("{run}.audit"));
+        assert_eq!(done.text(&format!("{run}.status")), "3\n", "{run}: {audit}");
+        assert!(audit.contains(&format!("operation=\"{operation}\"")), "{run}: {audit}");
+    }
+}

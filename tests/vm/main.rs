@@ -30,6 +30,7 @@ fn tests_of(kernel: &str) -> &'static [&'static str] {
             "record redis",
             "capabilities",
             "io-uring",
+            "processes",
             "verify static",
             "confine static",
             "confine threads",

@@ -2,12 +2,14 @@
 //!
 //! - [`quote`]: any path as a pattern that matches it and nothing else
 //! - `files`: which permissions an access asks for
+//! - `processes`: rules for looking into other processes, and for mounts
 //! - `names`: families, types and signals as the parser names them
 //!
 //! The profile has no blanket rule and no `deny`: what is not allowed is refused.
 
 mod files;
 mod names;
+mod processes;
 pub mod quote;
 
 use std::fmt::Write as _;
@@ -52,6 +54,7 @@ pub fn emit(policy: &Policy, mode: Mode) -> (String, Vec<Note>) {
     section(&mut text, capabilities(policy, &mut notes));
     section(&mut text, network(policy, &mut notes));
     section(&mut text, signals(policy, &mut notes));
+    section(&mut text, processes::rules(policy, &mut notes));
     section(&mut text, files::rules(policy, &mut notes));
     text.push_str("}\n");
     (text, notes)

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use learner::Policy;
-use learner::policy::{AddressRule, ExecRule, FileRule, Pattern, Rule, SignalRule, SocketRule};
+use learner::policy::{
+    AddressRule, CallRule, ExecRule, FileRule, Pattern, Rule, SignalRule, SocketRule,
+};
 use profile_emit::apparmor::{self, Mode};
 use proptest::prelude::*;
-use tracer::abi::capabilities;
+use tracer::abi::{Abi, calls, capabilities};
 use tracer::recording::{Access, ByteString, SocketAction};
 
 use crate::automaton::{Compiled, may};
@@ -290,4 +292,38 @@ fn what_is_no_path_makes_a_note() {
     for path in ["memfd:x", "pipe:[1]"] {
         assert!(notes.iter().any(|note| note.contains(path)), "{path}: {notes:?}");
     }
+}
+
+/// What is done to other processes and to mounts has rules of its own, and only where it was done.
+#[test]
+#[ignore = "needs apparmor_parser: run by make test"]
+fn processes_and_mounts_have_rules() {
+    let with = |made: &[&str], path: &str| {
+        let mut policy = nothing("x");
+        let call = |name: &&str| {
+            let nr = calls::number(Abi::X86_64, name).unwrap();
+            let name = Some((*name).to_owned());
+            rule(CallRule { abi: Abi::X86_64, nr, name, when: Vec::new() })
+        };
+        policy.calls = made.iter().map(call).collect();
+        policy.files =
+            vec![support::file(Pattern::literal(path.as_bytes()), &[Access::Read], false)];
+        let (text, notes) = apparmor::emit(&policy, Mode::Enforce);
+        parser::one(&text);
+        let rule = |line: &&str| {
+            ["ptrace", "mount", "umount", "pivot_root"].iter().any(|word| line.starts_with(word))
+        };
+        let rules: Vec<String> =
+            text.lines().map(str::trim).filter(rule).map(str::to_owned).collect();
+        (rules, notes.len())
+    };
+    let (read, trace) = (
+        "ptrace (read, readby) peer=@{profile_name},".to_owned(),
+        "ptrace (trace, tracedby) peer=@{profile_name},".to_owned(),
+    );
+    assert_eq!(with(&["ptrace"], "/proc/12/maps"), (vec![read.clone(), trace], 0));
+    assert_eq!(with(&["kcmp"], "/proc/12/status"), (vec![read], 0));
+    let mounts = ["mount,", "pivot_root,", "umount,"].map(str::to_owned).to_vec();
+    assert_eq!(with(&["mount", "umount2", "pivot_root"], "/etc/x"), (mounts, 1));
+    assert_eq!(with(&["read"], "/etc/x"), (Vec::new(), 0));
 }
