@@ -167,3 +167,34 @@ fn looking_into_processes_and_mounting_are_allowed_where_they_were_learned() {
         assert!(audit.contains(&format!("operation=\"{operation}\"")), "{run}: {audit}");
     }
 }
+
+/// The same in a container: the engine enforces all three, and what AppArmor refuses is told with the rule that would allow it.
+#[test]
+#[ignore = "needs a virtual machine: run by make test"]
+fn verify_has_the_engine_enforce_apparmor_too() {
+    let done = confined("static");
+    let report = |run: &str| -> serde_json::Value {
+        serde_json::from_str(&done.text(&format!("{run}.json"))).unwrap()
+    };
+    let training = report("verify-training");
+    let told = told(&done, "verify-training");
+    assert_eq!(
+        training["enforced"],
+        serde_json::json!(["apparmor", "capabilities", "programs", "seccomp"]),
+        "{told}"
+    );
+    assert!(training.get("apparmor").is_none(), "{training:#}");
+    assert_eq!(done.text("verify-training.status"), "0\n", "{told}");
+
+    let twins = report("verify-twins");
+    assert_eq!(done.text("verify-twins.status"), "121\n", "{twins:#}");
+    let refused = |object: &str, rule: &str| {
+        twins["apparmor"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|r| r["object"] == object && r["rule"] == rule)
+    };
+    assert!(refused("/etc/service/other", "\"/etc/service/other\" r,"), "{twins:#}");
+    assert!(refused("/usr/bin/uname", "\"/usr/bin/uname\" ix,"), "{twins:#}");
+}

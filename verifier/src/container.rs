@@ -19,7 +19,7 @@ use crate::lines::Lines;
 use crate::profiles::Profiles;
 use crate::report::{Denial, Denials, Kind};
 use crate::run::Proof;
-use crate::{Options, Report, VerifyError, arguments, nearest};
+use crate::{Options, Report, VerifyError, apparmor, arguments, nearest};
 
 /// Runs the container with the learned profile and capabilities, and nothing else that its options would allow.
 pub(crate) fn verify(options: &Options, invocation: &Invocation) -> Result<Proof, VerifyError> {
@@ -34,7 +34,12 @@ pub(crate) fn verify(options: &Options, invocation: &Invocation) -> Result<Proof
             })
         })?;
     let capabilities = profiles.capabilities.added().collect();
-    let filter = Filter::Enforce { seccomp, capabilities };
+    let (confinement, why) = match apparmor::Loaded::of(&options.profiles) {
+        Ok(loaded) => (Some(loaded), None),
+        Err(why) => (None, Some(why)),
+    };
+    let name = confinement.as_ref().map(|loaded| loaded.name().to_owned());
+    let filter = Filter::Enforce { seccomp, capabilities, apparmor: name };
     let prepared = prepare(&options.command, invocation, &filter)?;
     let asked = session::Options { command: options.command.clone(), ..Default::default() };
     let outcome =
@@ -50,10 +55,7 @@ pub(crate) fn verify(options: &Options, invocation: &Invocation) -> Result<Proof
     let (denials, note) = denials.finish();
     let mut notes: BTreeSet<String> = prepared.notes.iter().cloned().collect();
     notes.extend(note);
-    notes.insert(
-        "file rules and programs are not enforced: that is AppArmor's part, and the engine was given no AppArmor profile"
-            .to_owned(),
-    );
+    notes.extend(why);
     notes.extend(
         recording
             .incomplete_because()
@@ -61,12 +63,25 @@ pub(crate) fn verify(options: &Options, invocation: &Invocation) -> Result<Proof
             .map(|why| format!("not everything was seen: {why}")),
     );
     // Nothing was enforced on a container that never started.
-    let enforced: &[&str] = if recording.is_empty() { &[] } else { &["capabilities", "seccomp"] };
-    let report = Report {
-        enforced: enforced.iter().map(|kind| (*kind).to_owned()).collect(),
-        notes,
-        ..Report::new(&options.command, outcome.end, denials)
-    };
+    let mut enforced = BTreeSet::new();
+    let mut apparmor = Vec::new();
+    if !recording.is_empty() {
+        enforced.extend(["capabilities", "seccomp"].map(str::to_owned));
+    }
+    if let Some(loaded) = confinement {
+        if !recording.is_empty() {
+            loaded.say(&mut enforced, &mut notes);
+            // Which programs may be run is AppArmor's part.
+            if enforced.contains("apparmor") {
+                enforced.insert("programs".to_owned());
+            }
+        }
+        let (refusals, lost) = loaded.finish();
+        apparmor = refusals;
+        notes.extend(lost);
+    }
+    let report =
+        Report { enforced, apparmor, notes, ..Report::new(&options.command, outcome.end, denials) };
     Ok(Proof { report, healing, sees_capabilities: true })
 }
 

@@ -46,9 +46,6 @@ pub(crate) struct Proof {
     pub(crate) sees_capabilities: bool,
 }
 
-/// What is to be said of an `AppArmor` profile that complains.
-const COMPLAINS: &str = "AppArmor's part is not enforced: apparmor.profile only complains; what is listed of it was done, and a profile made without --complain would have refused it";
-
 pub(crate) fn verify(options: &Options) -> Result<Proof, VerifyError> {
     let profiles = Profiles::read(&options.profiles)?;
     let (confinement, why) = match apparmor::Loaded::of(&options.profiles) {
@@ -90,10 +87,8 @@ fn prove_confined(
             None
         }
     };
-    match &confinement {
-        Some(loaded) if loaded.enforces => _ = enforced.insert("apparmor".to_owned()),
-        Some(_) => _ = notes.insert(COMPLAINS.to_owned()),
-        None => {}
+    if let Some(loaded) = &confinement {
+        loaded.say(&mut enforced, &mut notes);
     }
     let nothing = || std::fs::File::options().read(true).write(true).open("/dev/null");
     let streams = manner.repeated.then(nothing).transpose().map_err(system("open /dev/null"))?;

@@ -22,6 +22,8 @@ pub enum Filter {
         seccomp: Value,
         /// The capabilities to add after all are dropped, as `CAP_…`.
         capabilities: Vec<String>,
+        /// The name of an AppArmor profile in the kernel; without one the user's options decide.
+        apparmor: Option<String>,
     },
 }
 
@@ -94,7 +96,17 @@ pub fn prepare(
     remove.extend(&own);
     let profile = match filter {
         Filter::Record => record_profile(marker, chosen, &mut notes)?,
-        Filter::Enforce { seccomp, capabilities } => {
+        Filter::Enforce { seccomp, capabilities, apparmor } => {
+            if let Some(name) = apparmor {
+                for given in invocation.given("security-opt").filter(|given| is_apparmor(given)) {
+                    notes.push(
+                        "--security-opt apparmor is left out: the learned profile decides"
+                            .to_owned(),
+                    );
+                    remove.push(given);
+                }
+                insert.push(format!("--security-opt=apparmor={name}").into());
+            }
             for name in ["cap-add", "cap-drop", "privileged"] {
                 for given in invocation.given(name) {
                     notes.push(format!("--{name} is left out: the learned profile decides"));
@@ -158,6 +170,12 @@ fn record_profile(
             Ok(profile)
         }
     }
+}
+
+/// A `--security-opt` that is about AppArmor. Docker's old form has a colon.
+fn is_apparmor(given: &Given) -> bool {
+    let value = given.value.as_ref().map(|value| value.as_bytes()).unwrap_or_default();
+    value.starts_with(b"apparmor=") || value.starts_with(b"apparmor:")
 }
 
 /// The value of a `--security-opt` that is about seccomp. Docker's old form has a colon.
@@ -303,9 +321,10 @@ mod tests {
 
     #[test]
     fn proving_leaves_nothing_to_the_users_options() {
-        let filter = Filter::Enforce {
+        let mut filter = Filter::Enforce {
             seccomp: json!({"defaultAction": "SCMP_ACT_ERRNO", "syscalls": []}),
             capabilities: vec!["CAP_CHOWN".to_owned()],
+            apparmor: None,
         };
         let line = "docker run --privileged --cap-add ALL --cap-drop=X \
                     --security-opt seccomp=unconfined -d image"
@@ -316,5 +335,18 @@ mod tests {
         assert_eq!(argv[6..], ["-d", "image"]);
         assert_eq!(profile(&argv)["defaultAction"], "SCMP_ACT_ERRNO");
         assert_eq!(kept.notes.len(), 3);
+
+        let line =
+            "podman run --security-opt apparmor=unconfined --security-opt label=disable image";
+        let (argv, _kept) = prepared(line, &filter).unwrap();
+        assert!(argv.contains(&"apparmor=unconfined".to_owned()), "{argv:?}");
+        if let Filter::Enforce { apparmor, .. } = &mut filter {
+            *apparmor = Some("learned".to_owned());
+        }
+        let (argv, kept) = prepared(line, &filter).unwrap();
+        assert_eq!(argv[2], "--security-opt=apparmor=learned");
+        assert!(!argv.iter().any(|word| word.contains("unconfined")), "{argv:?}");
+        assert!(argv.contains(&"label=disable".to_owned()), "{argv:?}");
+        assert_eq!(kept.notes.len(), 1, "{:?}", kept.notes);
     }
 }

@@ -7,6 +7,7 @@
 mod log;
 mod record;
 
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -24,11 +25,15 @@ const KERNEL: &str = "/sys/kernel/security/apparmor/profiles";
 const PARSERS: [&str; 3] =
     ["apparmor_parser", "/usr/sbin/apparmor_parser", "/sbin/apparmor_parser"];
 
+/// What is to be said of a profile that complains.
+const COMPLAINS: &str = "AppArmor's part is not enforced: apparmor.profile only complains; what is listed of it was done, and a \
+     profile made without --complain would have refused it";
+
 /// A profile in the kernel, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Loaded {
     /// It refuses what it does not allow, and does not only complain.
-    pub(crate) enforces: bool,
+    enforces: bool,
     name: String,
     text: String,
     log: Log,
@@ -60,6 +65,19 @@ impl Loaded {
         parser(&["--replace", "--skip-cache"], &text)
             .map_err(|error| format!("AppArmor's part is not enforced: {error}"))?;
         Ok(Self { enforces: !complains(&text), name, text, log })
+    }
+
+    /// The name under which the kernel has it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Adds that it is enforced, or that it only complains.
+    pub(crate) fn say(&self, enforced: &mut BTreeSet<String>, notes: &mut BTreeSet<String>) {
+        match self.enforces {
+            true => enforced.insert("apparmor".to_owned()),
+            false => notes.insert(COMPLAINS.to_owned()),
+        };
     }
 
     /// What the child writes to be confined from its exec on (aa_change_onexec(2)).
