@@ -197,6 +197,9 @@ pub(crate) struct Generate {
     /// Make further files; can be repeated
     #[arg(long, value_enum, value_name = "LIST", value_delimiter = ',')]
     pub(crate) emit: Vec<Emit>,
+    /// Give programs AppArmor profiles of their own, with what they run: these, or those that learn show proposes
+    #[arg(long, value_name = "PROGRAM", value_delimiter = ',', num_args = 0.., require_equals = true)]
+    pub(crate) domains: Option<Vec<OsString>>,
     /// Have AppArmor only report what its profile does not allow, and refuse nothing
     #[arg(long)]
     pub(crate) complain: bool,

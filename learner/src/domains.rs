@@ -162,6 +162,77 @@ pub fn of(policy: &Policy) -> Domains {
     }
 }
 
+/// The programs of a policy, shared out among profiles.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shares {
+    /// Those that run under the profile itself.
+    pub own: BTreeSet<ByteString>,
+    /// Those that run under a profile of its own, by the program that it begins with: what it runs stays under it.
+    pub children: BTreeMap<ByteString, BTreeSet<ByteString>>,
+    /// Those of the chosen that none of the profile's own programs runs.
+    pub unreached: BTreeSet<ByteString>,
+}
+
+/// Shares the programs out: each of the chosen begins a profile of its own whenever a program of the profile itself runs it. A
+/// program that both reach is in both.
+pub fn shares(policy: &Policy, chosen: &BTreeSet<ByteString>) -> Shares {
+    let runs = runs(policy);
+    let all: BTreeSet<&ByteString> = runs
+        .iter()
+        .flat_map(|(by, all)| all.iter().chain([*by]))
+        .chain(&policy.training.programs)
+        .collect();
+    let reached = |from: Vec<&ByteString>, stop: &dyn Fn(&ByteString) -> bool| {
+        let mut found = BTreeSet::new();
+        let mut next = from;
+        while let Some(program) = next.pop() {
+            if found.insert(program.clone()) {
+                let run = runs.get(program).into_iter().flatten();
+                next.extend(run.filter(|program| !stop(program)));
+            }
+        }
+        found
+    };
+    let run_by_others: BTreeSet<&ByteString> =
+        runs.iter().flat_map(|(by, all)| all.iter().filter(move |program| program != by)).collect();
+    let first = all.iter().copied().filter(|program| !run_by_others.contains(program)).collect();
+    let own = reached(first, &|program| chosen.contains(program));
+    let children: BTreeMap<ByteString, BTreeSet<ByteString>> = chosen
+        .iter()
+        .filter(|program| {
+            own.iter().any(|by| runs.get(by).is_some_and(|all| all.contains(*program)))
+        })
+        .map(|program| (program.clone(), reached(vec![program], &|_| false)))
+        .collect();
+    let unreached =
+        chosen.iter().filter(|program| !children.contains_key(*program)).cloned().collect();
+    // Who is in nobody's share was reached in a way that is not seen: its rules stay where they were.
+    let others = all.into_iter().filter(|p| !children.values().any(|share| share.contains(*p)));
+    let own = own.into_iter().chain(others.cloned()).collect();
+    Shares { own, children, unreached }
+}
+
+impl Domains {
+    /// The programs for which a profile of their own is proposed, but for those that are only reached through another of them.
+    pub fn outermost(&self) -> BTreeSet<ByteString> {
+        let of: BTreeMap<&ByteString, &Domain> =
+            self.domains.iter().map(|domain| (&domain.program, domain)).collect();
+        let proposed = |domain: &&Domain| domain.proposal.is_some();
+        let is_outermost = |domain: &&Domain| {
+            let mut above = domain.only_through.as_ref();
+            while let Some(domain) = above.and_then(|program| of.get(program)) {
+                if domain.proposal.is_some() {
+                    return false;
+                }
+                above = domain.only_through.as_ref();
+            }
+            true
+        };
+        let all = self.domains.iter().filter(proposed).filter(is_outermost);
+        all.map(|domain| domain.program.clone()).collect()
+    }
+}
+
 fn proposal(without: Needs) -> Option<Proposal> {
     let because: Vec<String> = WORTH
         .iter()
@@ -176,7 +247,7 @@ fn proposal(without: Needs) -> Option<Proposal> {
 fn runs(policy: &Policy) -> BTreeMap<&ByteString, BTreeSet<ByteString>> {
     let mut runs: BTreeMap<&ByteString, BTreeSet<ByteString>> = BTreeMap::new();
     for rule in &policy.execs {
-        let program = rule.allow.interpreter.as_ref().unwrap_or(&rule.allow.path);
+        let program = rule.allow.runs();
         // What starts the command, before it, is no program of it.
         if rule.evidence.origins == BTreeSet::from([Origin::Runtime]) {
             continue;
@@ -309,6 +380,36 @@ mod tests {
         // Nobody from outside is seen to run these.
         let circle = of(&policy(&[("/x", exec("/y", None)), ("/y", exec("/x", None))]));
         assert_eq!(circle.domains.len(), 2);
+    }
+
+    #[test]
+    fn programs_are_shared_out_among_profiles() {
+        let policy = policy(&[
+            ("/bin/top", exec("/bin/a", None)),
+            ("/bin/top", exec("/bin/b", None)),
+            ("/bin/a", exec("/bin/both", None)),
+            ("/bin/b", exec("/bin/both", None)),
+            ("/bin/both", exec("/bin/deep", None)),
+            ("/bin/a", exec("/bin/a", None)),
+        ]);
+        let names = |names: &[&str]| {
+            names.iter().map(|name| ByteString::from(*name)).collect::<BTreeSet<_>>()
+        };
+        let one = shares(&policy, &names(&["/bin/a"]));
+        assert_eq!(one.own, names(&["/bin/b", "/bin/both", "/bin/deep", "/bin/top"]));
+        assert_eq!(
+            one.children[&ByteString::from("/bin/a")],
+            names(&["/bin/a", "/bin/both", "/bin/deep"])
+        );
+        let two = shares(&policy, &names(&["/bin/a", "/bin/b"]));
+        assert_eq!(two.own, names(&["/bin/top"]));
+        // Within a profile of its own nothing begins another; and the first program has the profile itself.
+        for never in ["/bin/deep", "/bin/absent", "/bin/top"] {
+            let unreached = shares(&policy, &names(&["/bin/a", "/bin/b", never])).unreached;
+            assert_eq!(unreached, names(&[never]));
+        }
+        assert!(two.unreached.is_empty());
+        assert!(shares(&policy, &BTreeSet::new()).children.is_empty());
     }
 
     proptest! {

@@ -38,7 +38,7 @@ pub use policy::{Policy, PolicyError};
 
 use std::collections::BTreeSet;
 
-use tracer::recording::{Fact, Origin, Recording, Seen, Units};
+use tracer::recording::{ByteString, Fact, Origin, Recording, Seen, Units};
 
 pub use paths::guards::Settings;
 use paths::variation::Sampled;
@@ -56,6 +56,8 @@ pub struct Options {
     pub origins: BTreeSet<Origin>,
     /// What the project says of its places.
     pub settings: Settings,
+    /// The programs whose facts make rules; `None`: all.
+    pub programs: Option<BTreeSet<ByteString>>,
 }
 
 /// What a rule is made from: a fact, what each run saw of it, and the units that did, by their numbers in the [`Frame`].
@@ -79,6 +81,7 @@ pub fn learn(recording: &Recording, options: &Options) -> Policy {
         .sorted()
         .into_iter()
         .filter(|(fact, _)| options.origins.is_empty() || options.origins.contains(&fact.origin))
+        .filter(|(fact, _)| options.programs.as_ref().is_none_or(|all| all.contains(&fact.domain)))
         .map(|(fact, runs)| (fact, runs, frame.that_saw(runs)))
         .collect();
     let facts: Vec<Seens<'_>> =

@@ -358,6 +358,13 @@ pub struct ExecRule {
     pub loader: Option<ByteString>,
 }
 
+impl ExecRule {
+    /// The program that the kernel runs then.
+    pub fn runs(&self) -> &ByteString {
+        self.interpreter.as_ref().unwrap_or(&self.path)
+    }
+}
+
 /// A capability.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CapabilityRule {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use learner::Policy;
 use learner::policy::PolicyError;
 
+use crate::apparmor::{Child, Mode};
 use crate::seccomp::bpf::BpfError;
 use crate::{Note, apparmor, capabilities, readme, seccomp};
 
@@ -56,7 +57,7 @@ pub enum BundleError {
 /// Makes the files.
 pub fn bundle(policy: &Policy) -> Bundle {
     let (profile, mut notes) = seccomp::emit(policy);
-    let (text, more) = apparmor::emit(policy, apparmor::Mode::Enforce);
+    let (text, more) = apparmor::emit(policy, Mode::Enforce);
     notes.extend(more);
     let capabilities = capabilities::emit(policy);
     let readme = readme::text(policy, &capabilities, &notes);
@@ -99,11 +100,20 @@ impl Bundle {
         Ok(())
     }
 
-    /// Has the AppArmor profile only complain.
-    pub fn complain(&mut self, policy: &Policy) {
-        let (text, _) = apparmor::emit(policy, apparmor::Mode::Complain);
+    /// Puts another AppArmor profile in: of the policy `own`, with child profiles for the programs of others, in this mode.
+    pub fn confine(&mut self, own: &Policy, children: &[Child], mode: Mode) {
+        let (text, notes) = apparmor::emit_with(own, children, mode);
         self.files.insert(APPARMOR, text.into_bytes());
-        self.files.entry(README).or_default().extend(readme::COMPLAINS.as_bytes());
+        self.notes.extend(
+            notes.into_iter().filter(|note| !self.notes.contains(note)).collect::<Vec<_>>(),
+        );
+        let readme = self.files.entry(README).or_default();
+        if !children.is_empty() {
+            readme.extend(readme::children(children).into_bytes());
+        }
+        if mode == Mode::Complain {
+            readme.extend(readme::COMPLAINS.as_bytes());
+        }
     }
 
     /// Writes the directory: beside its place first, then put there in one step. One that `learn` wrote before is replaced.

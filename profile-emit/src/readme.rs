@@ -223,6 +223,16 @@ fn arguments(out: &mut String, policy: &Policy) -> std::fmt::Result {
 }
 
 /// How the program of BPF is applied.
+/// What is to be said of an AppArmor profile with child profiles.
+pub(crate) fn children(children: &[apparmor::Child]) -> String {
+    let names = children.iter().map(|child| format!("- `{}`", plain(&child.program.to_string())));
+    format!(
+        "\n`apparmor.profile` has a child profile for each of these programs and what it runs; the others do not get what only they need:\n\n{}\n\n\
+         The kernel refuses the change to a child profile where no_new_privs is set. `seccomp.json` and `capabilities.json` are for all of them.\n",
+        names.collect::<Vec<_>>().join("\n")
+    )
+}
+
 /// What is to be said of an AppArmor profile that complains.
 pub(crate) const COMPLAINS: &str = "\n`apparmor.profile` refuses nothing: it is in complain mode, and what it does not allow is done and written to the audit log\n\
      (`dmesg | grep 'apparmor=\"ALLOWED\"'`). `learn verify` lists it with the rules that would allow it. Generate again without `--complain` before it\n\

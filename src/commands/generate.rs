@@ -1,12 +1,15 @@
 //! `learn generate`
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use learner::Policy;
+use profile_emit::apparmor::{Child, Mode};
 use profile_emit::bundle::{self, Bundle};
 use tracer::abi::{Abi, calls};
-use tracer::recording::{Recording, read_all};
+use tracer::recording::{ByteString, Recording, read_all};
 
 use crate::cli::{Emit, Generate};
 use crate::exit::{Condition, Exit, Failure};
@@ -36,6 +39,7 @@ pub(crate) fn run(args: &Generate, ui: Ui) -> Result<Exit, Failure> {
         tightness: args.tightness.into(),
         origins: args.origins(),
         settings: project::settings(args.project.as_deref())?,
+        programs: None,
     };
     let policy = learner::learn(&recording, &options);
     let mut made = bundle::bundle(&policy);
@@ -47,13 +51,67 @@ pub(crate) fn run(args: &Generate, ui: Ui) -> Result<Exit, Failure> {
             )
         })?;
     }
+    let (own, children) = match &args.domains {
+        Some(programs) => domains(&recording, &options, &policy, programs, ui)?,
+        None => (policy.clone(), Vec::new()),
+    };
+    let mode = if args.complain { Mode::Complain } else { Mode::Enforce };
+    if args.complain || !children.is_empty() {
+        made.confine(&own, &children, mode);
+    }
     if args.complain {
-        made.complain(&policy);
         ui.say(&format_args!("{} only complains: it refuses nothing", bundle::APPARMOR));
     }
     made.write(&args.output)?;
     report(&policy, &made, &args.output, ui);
     Ok(Exit::Success)
+}
+
+/// The policy of the profile itself, and those of the programs that get profiles of their own.
+fn domains(
+    recording: &Recording,
+    options: &learner::Options,
+    policy: &Policy,
+    programs: &[OsString],
+    ui: Ui,
+) -> Result<(Policy, Vec<Child>), Failure> {
+    let found = learner::domains::of(policy);
+    let chosen = match programs {
+        [] => found.outermost(),
+        programs => programs.iter().map(|p| ByteString::from(p.as_bytes())).collect(),
+    };
+    let shares = learner::domains::shares(policy, &chosen);
+    if !programs.is_empty() && !shares.unreached.is_empty() {
+        let names: Vec<String> = shares.unreached.iter().map(ToString::to_string).collect();
+        return Err(Failure::because(
+            Condition::Input,
+            format_args!(
+                "{} can have no profile of its own: no program that stays under the profile itself runs it; learn show lists who runs whom",
+                names.join(", ")
+            ),
+        ));
+    }
+    if shares.children.is_empty() {
+        ui.say(&"no program would gain by a profile of its own: --domains changes nothing");
+        return Ok((policy.clone(), Vec::new()));
+    }
+    let learn = |programs| {
+        learner::learn(recording, &learner::Options { programs: Some(programs), ..options.clone() })
+    };
+    // Whoever is in nobody's share, the launcher among them, stays where it was.
+    let elsewhere =
+        |domain: &&ByteString| !shares.children.values().any(|all| all.contains(*domain));
+    let all = recording.sorted();
+    let rest = all.iter().map(|(fact, _)| &fact.domain).filter(elsewhere).cloned();
+    let own = learn(shares.own.iter().cloned().chain(rest).collect());
+    let children: Vec<Child> = shares
+        .children
+        .iter()
+        .map(|(program, all)| Child { program: program.clone(), policy: learn(all.clone()) })
+        .collect();
+    let names: Vec<String> = children.iter().map(|child| child.program.to_string()).collect();
+    ui.say(&format_args!("child profiles for {}", names.join(", ")));
+    Ok((own, children))
 }
 
 /// Keeps the runs that are asked for.

@@ -260,3 +260,29 @@ fn a_profile_that_complains_is_asked_for_and_said() {
     let done = room.learn(&["diff", "strict", "mild"]).succeeded();
     assert!(done.err.contains("mild: apparmor.profile only complains"), "{done:?}");
 }
+
+#[test]
+fn programs_get_profiles_of_their_own_when_that_is_asked_for() {
+    let room = Room::new();
+    let text =
+        |name: &str| String::from_utf8(room.read(&format!("{name}/apparmor.profile"))).unwrap();
+    let script = "read -r line </etc/passwd; /usr/bin/env true; :";
+    let words =
+        ["-q", "record", "--backend", "ptrace", "-o", "r.jsonl", "--", "/bin/sh", "-c", script];
+    room.learn(&words).succeeded();
+    room.learn(&["generate", "r.jsonl", "-o", "one"]).succeeded();
+    assert!(!text("one").contains("cx"));
+    let done =
+        room.learn(&["generate", "r.jsonl", "--domains=/usr/bin/env", "-o", "two"]).succeeded();
+    assert!(done.err.contains("child profiles for /usr/bin/env"), "{done:?}");
+    let (own, child) =
+        text("two").split_once("profile env ").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    assert!(own.contains("\"/usr/bin/env\" cx -> env,") && own.contains("/etc/passwd"), "{own}");
+    assert!(!own.contains("/usr/bin/true"), "{own}");
+    assert!(child.contains("\"/usr/bin/true\"") && !child.contains("/etc/passwd"), "{child}");
+    // Without names it is those that learn show proposes.
+    room.learn(&["generate", "r.jsonl", "--domains", "-o", "three"]).succeeded();
+    assert!(text("three").contains(" cx -> "), "{}", text("three"));
+    let nobody = ["generate", "r.jsonl", "--domains=/usr/bin/absent", "-o", "four"];
+    room.learn(&nobody).refused(123, &["/usr/bin/absent", "learn show"]);
+}

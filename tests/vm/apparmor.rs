@@ -198,3 +198,35 @@ fn verify_has_the_engine_enforce_apparmor_too() {
     assert!(refused("/etc/service/other", "\"/etc/service/other\" r,"), "{twins:#}");
     assert!(refused("/usr/bin/uname", "\"/usr/bin/uname\" ix,"), "{twins:#}");
 }
+
+/// Under a child profile a program may do what it did in training, and not what only the others did; nor the others what only it did.
+/// One profile for all of them lets both through.
+#[test]
+#[ignore = "needs a virtual machine: run by make test"]
+fn a_child_profile_is_for_its_program_alone() {
+    let done = machine::ran(KERNEL, super::tests_of(KERNEL)).test("domains");
+    done.passed();
+    let ended = |run: &str, status: &str| {
+        let audit = done.text(&format!("{run}.audit"));
+        let output = done.text(&format!("{run}.output"));
+        assert_eq!(done.text(&format!("{run}.status")), status, "{run}: {output} {audit}");
+        audit
+    };
+    for run in ["training", "training-one", "script-reads-two-one", "program-reads-one-one"] {
+        assert_eq!(ended(run, "0\n"), "", "{run}");
+    }
+    for (run, profile, file) in [
+        ("script-reads-two", "domains", "/etc/service/two"),
+        ("program-reads-one", "domains//python3.11", "/etc/service/one"),
+    ] {
+        let audit = ended(run, "3\n");
+        let says = |line: &str| {
+            line.contains(&format!("profile=\"{profile}\""))
+                && line.contains(&format!("name=\"{file}\""))
+        };
+        assert!(audit.lines().count() == 1 && audit.lines().all(says), "{run}: {audit}");
+    }
+    let verified = done.text("verified.json");
+    assert_eq!(done.text("verified.status"), "0\n", "{verified}");
+    assert!(verified.contains("\"apparmor\""), "{verified}");
+}

@@ -31,6 +31,7 @@ fn tests_of(kernel: &str) -> &'static [&'static str] {
             "capabilities",
             "io-uring",
             "processes",
+            "domains",
             "verify static",
             "confine static",
             "confine threads",

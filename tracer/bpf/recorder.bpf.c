@@ -50,6 +50,40 @@ INLINE __u32 socketcall(__u32 call) {
     }
 }
 
+NOINLINE int count_signal(const struct learn_task *t, __u32 signal, __u32 inside) {
+    struct learn_signal_key key = {};
+    struct learn_count *known, count = {};
+
+    key.domain = t->domain;
+    key.session = t->session;
+    key.phase = t->phase;
+    key.signal = signal;
+    key.inside = inside;
+    known = bpf_map_lookup_elem(&signals, &key);
+    if (known) {
+        add(&known->count, 1);
+        return 0;
+    }
+    first(&count);
+    if (bpf_map_update_elem(&signals, &key, &count, BPF_NOEXIST) && !bpf_map_lookup_elem(&signals, &key))
+        lose(LEARN_LOST_SIGNALS);
+    return 0;
+}
+
+/* Signal 0 is none: it asks whether there is somebody, which the kernel permits or not as it does a signal. Who it was is known where
+ * the task's numbers are the kernel's own; elsewhere it can only be one of the same namespace. */
+INLINE void asked_for(const struct learn_task *t, __u32 target) {
+    struct task_struct *task = bpf_get_current_task();
+    struct pid *pid = 0;
+    unsigned int level = 0;
+
+    READ(pid, task->thread_pid);
+    READ(level, pid->level);
+    count_signal(t, 0, 1);
+    if (!level && (__s32)target > 0 && !recorded(target))
+        count_signal(t, 0, 0);
+}
+
 /* The end of a call. */
 SEC("tp_btf/sys_exit")
 int call_ended(__u64 *ctx) {
@@ -104,6 +138,9 @@ int call_ended(__u64 *ctx) {
             s->args[i] = words[i];
         return record_call(LEARN_I386, nr, result);
     }
+    if (rule->does & LEARN_SENDS_SIGNAL && !result && t->phase != LEARN_STARTING && !key.args[0])
+        /* The target stands before the signal. */
+        asked_for(t, argument(s, rule->args[0] - 1));
     if (rule->first.names || rule->does & LEARN_GIVES_ADDRESS)
         return record_call(t->abi, t->nr, result);
     if (rule->does & LEARN_ACCEPTS && result >= 0) {
@@ -307,8 +344,6 @@ SEC("tp_btf/signal_generate")
 int signal_sent(__u64 *ctx) {
     struct learn_task *t = current_recorded();
     struct task_struct *receiver = (struct task_struct *)ctx[2];
-    struct learn_signal_key key = {};
-    struct learn_count *known, count = {};
     struct learn_rule *rule;
 
     if (!t)
@@ -318,18 +353,6 @@ int signal_sent(__u64 *ctx) {
     rule = rule_of(t->abi, t->nr);
     if (!rule || !(rule->does & LEARN_SENDS_SIGNAL))
         return 0;
-    key.domain = t->domain;
-    key.session = t->session;
-    key.phase = t->phase;
-    key.signal = ctx[0];
-    key.inside = !!recorded(receiver->pid);
-    known = bpf_map_lookup_elem(&signals, &key);
-    if (known) {
-        add(&known->count, 1);
-        return 0;
-    }
-    first(&count);
-    if (bpf_map_update_elem(&signals, &key, &count, BPF_NOEXIST) && !bpf_map_lookup_elem(&signals, &key))
-        lose(LEARN_LOST_SIGNALS);
+    count_signal(t, ctx[0], !!recorded(receiver->pid));
     return 0;
 }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use learner::Policy;
-use learner::policy::{Evidence, FileRule, Part, Pattern, Rule};
-use tracer::recording::{Access, SocketAction};
+use learner::policy::{Evidence, ExecRule, FileRule, Part, Pattern, Rule};
+use tracer::recording::{Access, ByteString, SocketAction};
 
 use super::Line;
 use super::quote::{self, Directory};
@@ -54,18 +54,36 @@ fn directory(rule: &FileRule) -> Directory {
     }
 }
 
+/// What a profile's file rules depend on beside its policy.
+#[derive(Default)]
+pub(super) struct Files {
+    /// The child profile that a program is run under.
+    pub(super) changes: BTreeMap<ByteString, String>,
+    /// How the profile's own first program was run: it is read and mapped under this profile already.
+    pub(super) begins: Vec<ExecRule>,
+}
+
 /// What is allowed on one quoted path.
 #[derive(Default)]
-struct Permitted(BTreeSet<char>);
+struct Permitted {
+    letters: BTreeSet<char>,
+    /// The child profile under which it is run.
+    under: Option<String>,
+}
 
 impl Permitted {
     /// In the order in which people write them; writing includes appending, and the parser refuses both together.
     fn text(&self) -> String {
-        let writes = self.0.contains(&'w');
+        let writes = self.letters.contains(&'w');
+        let letter = |p: char| match (p, &self.under) {
+            ('x', None) => "ix".to_owned(),
+            ('x', Some(child)) => format!("cx -> {child}"),
+            (p, _) => p.to_string(),
+        };
         "rwakmx"
             .chars()
-            .filter(|p| self.0.contains(p) && !(*p == 'a' && writes))
-            .map(|p| if p == 'x' { "ix".to_owned() } else { p.to_string() })
+            .filter(|p| self.letters.contains(p) && !(*p == 'a' && writes))
+            .map(letter)
             .collect()
     }
 }
@@ -92,9 +110,10 @@ fn support(evidence: &Evidence) -> String {
 }
 
 /// The file rules, exec rules and rules for sockets that have a path.
-pub(super) fn rules(policy: &Policy, notes: &mut Vec<Note>) -> Vec<Line> {
+pub(super) fn rules(policy: &Policy, files: &Files, notes: &mut Vec<Note>) -> Vec<Line> {
     let mut all: BTreeMap<(String, bool), Permitted> = BTreeMap::new();
     let mut comments: BTreeMap<String, String> = BTreeMap::new();
+    let mut changes: BTreeMap<String, String> = BTreeMap::new();
     let mut links = Vec::new();
     let mut refused = BTreeSet::new();
     for Rule { allow: rule, evidence } in &policy.files {
@@ -112,7 +131,11 @@ pub(super) fn rules(policy: &Policy, notes: &mut Vec<Note>) -> Vec<Line> {
         let permitted: BTreeSet<char> =
             rule.access.iter().flat_map(|a| permissions(*a).chars()).collect();
         if !permitted.is_empty() {
-            all.entry((path.clone(), owner)).or_default().0.extend(permitted);
+            let rule = all.entry((path.clone(), owner)).or_default();
+            rule.letters.extend(permitted);
+        }
+        if let Some(child) = rule.path.as_literal().and_then(|path| files.changes.get(path)) {
+            changes.insert(path.clone(), child.clone());
         }
         if rule.access.contains(&Access::Link) {
             let plain = quote::pattern(&rule.path, Directory::No);
@@ -121,26 +144,37 @@ pub(super) fn rules(policy: &Policy, notes: &mut Vec<Note>) -> Vec<Line> {
             }
         }
     }
-    let mut permit = |path: &[u8], permissions: &str| {
+    let mut permit = |path: &[u8], permissions: &str, under: Option<&String>| {
         let literal = Pattern::literal(path);
         if !is_path(&literal) {
             refused.insert(literal.to_string());
             return;
         }
         let path = quote::pattern(&literal, Directory::No);
-        all.entry((path, false)).or_default().0.extend(permissions.chars());
+        if let Some(child) = under {
+            changes.insert(path.clone(), child.clone());
+        }
+        all.entry((path, false)).or_default().letters.extend(permissions.chars());
     };
-    for rule in &policy.execs {
-        permit(
-            rule.allow.path.as_bytes(),
-            if rule.allow.interpreter.is_some() { "rx" } else { "x" },
-        );
-        if let Some(interpreter) = &rule.allow.interpreter {
-            permit(interpreter.as_bytes(), "x");
+    for exec in policy.execs.iter().map(|rule| &rule.allow) {
+        let (under, ExecRule { path, interpreter, loader }) =
+            (files.changes.get(exec.runs()), exec);
+        permit(path.as_bytes(), if interpreter.is_some() { "rx" } else { "x" }, under);
+        if let Some(interpreter) = interpreter {
+            permit(interpreter.as_bytes(), "x", under);
         }
-        if let Some(loader) = &rule.allow.loader {
-            permit(loader.as_bytes(), "rm");
+        if let Some(loader) = loader {
+            permit(loader.as_bytes(), "rm", None);
         }
+    }
+    for ExecRule { path, interpreter, loader } in &files.begins {
+        let read = [Some(path), interpreter.as_ref(), loader.as_ref()];
+        for path in read.into_iter().flatten() {
+            permit(path.as_bytes(), "rm", None);
+        }
+        // Shells give a program that they do not wait for nothing to read; what is inherited must be allowed here too (aa_inherit_files,
+        // security/apparmor/file.c).
+        permit(b"/dev/null", "rw", None);
     }
     for rule in &policy.addresses {
         if let Some(path) =
@@ -149,8 +183,12 @@ pub(super) fn rules(policy: &Policy, notes: &mut Vec<Note>) -> Vec<Line> {
             permit(
                 path.as_bytes(),
                 if rule.allow.action == SocketAction::Bind { "w" } else { "rw" },
+                None,
             );
         }
+    }
+    for ((path, _), permitted) in &mut all {
+        permitted.under = changes.get(path).cloned();
     }
     let mut rules: Vec<Line> = all
         .into_iter()

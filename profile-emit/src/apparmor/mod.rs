@@ -12,12 +12,16 @@ mod names;
 mod processes;
 pub mod quote;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use learner::Policy;
+use learner::policy::ExecRule;
 use tracer::abi::capabilities::number;
+use tracer::recording::ByteString;
 
 use crate::Note;
+use files::Files;
 
 /// What the kernel does about what no rule allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +44,11 @@ impl Mode {
 
 /// Makes the profile's text, and says what it cannot express.
 pub fn emit(policy: &Policy, mode: Mode) -> (String, Vec<Note>) {
+    emit_with(policy, &[], mode)
+}
+
+/// Makes the text of a profile with child profiles: those of the programs that begin one, which it changes to when it runs them.
+pub fn emit_with(policy: &Policy, children: &[Child], mode: Mode) -> (String, Vec<Note>) {
     let mut notes = Vec::new();
     let mut text = String::new();
     text.push_str("# Learned by learn; policy.json holds the evidence of each rule.\n");
@@ -50,14 +59,93 @@ pub fn emit(policy: &Policy, mode: Mode) -> (String, Vec<Note>) {
     }
     text.push_str("abi <abi/3.0>,\n\ninclude <tunables/global>\n\n");
     let name = quote::name(&policy.name);
+    let family = Family::new(&name, children);
     let _infallible = writeln!(text, "profile {name} flags=({}) {{", mode.flags());
-    section(&mut text, capabilities(policy, &mut notes));
-    section(&mut text, network(policy, &mut notes));
-    section(&mut text, signals(policy, &mut notes));
-    section(&mut text, processes::rules(policy, &mut notes));
-    section(&mut text, files::rules(policy, &mut notes));
+    let own = Files { changes: family.changes.clone(), begins: Vec::new() };
+    body(&mut text, policy, &own, &family.peer, &mut notes);
+    for (child, name) in children.iter().zip(&family.names) {
+        let begins = family.begins(policy, child);
+        let mut inner = format!("profile {name} flags=({}) {{\n", mode.flags());
+        let files = Files { changes: BTreeMap::new(), begins };
+        body(&mut inner, &child.policy, &files, &family.peer, &mut notes);
+        inner.push_str("}\n");
+        text.push('\n');
+        for line in inner.lines() {
+            let _infallible = match line {
+                "" => writeln!(text),
+                line => writeln!(text, "  {line}"),
+            };
+        }
+    }
+    if !children.is_empty() {
+        notes.push(
+            "with no_new_privs the kernel refuses the change to a child profile that allows anything more than the profile itself \
+             (security/apparmor/domain.c): start the container without it, or generate without --domains"
+                .to_owned(),
+        );
+        notes.push(
+            "a child profile closes the files that its program inherits open, unless it allows them itself (aa_inherit_files, \
+             security/apparmor/file.c); which are inherited is not recorded: try the profile with --complain first"
+                .to_owned(),
+        );
+    }
     text.push_str("}\n");
+    let mut said = BTreeSet::new();
+    notes.retain(|note| said.insert(note.clone()));
     (text, notes)
+}
+
+/// Programs under a profile of their own.
+#[derive(Clone, Debug)]
+pub struct Child {
+    /// The program that they begin with.
+    pub program: ByteString,
+    /// What they do.
+    pub policy: Policy,
+}
+
+/// The names of a profile and its children.
+struct Family {
+    names: Vec<String>,
+    /// How a rule names all of them.
+    peer: String,
+    /// The child profile of each program that begins one.
+    changes: BTreeMap<ByteString, String>,
+}
+
+impl Family {
+    fn new(name: &str, children: &[Child]) -> Self {
+        let mut names: Vec<String> = Vec::new();
+        for child in children {
+            let path = child.program.to_string();
+            let plain = quote::name(path.rsplit('/').next().unwrap_or_default());
+            // Two programs of one name, in different directories.
+            let numbered = (2..).map(|n: u32| format!("{plain}-{n}"));
+            let mut candidates = std::iter::once(plain.clone()).chain(numbered);
+            names.extend(candidates.find(|name| !names.contains(name)));
+        }
+        let peer = match children {
+            [] => "@{profile_name}".to_owned(),
+            _ => format!("\"{{{name},{name}//*}}\""),
+        };
+        let programs = children.iter().map(|child| child.program.clone());
+        Self { changes: programs.zip(names.iter().cloned()).collect(), names, peer }
+    }
+
+    /// How the programs of the profile itself run the child's first one: what it needs for that, before it does anything.
+    fn begins(&self, policy: &Policy, child: &Child) -> Vec<ExecRule> {
+        let execs = policy.execs.iter().map(|rule| &rule.allow);
+        execs.filter(|exec| exec.runs() == &child.program).cloned().collect()
+    }
+}
+
+/// The rules of one profile.
+fn body(text: &mut String, policy: &Policy, files: &Files, peer: &str, notes: &mut Vec<Note>) {
+    section(text, capabilities(policy, notes));
+    section(text, network(policy, notes));
+    section(text, signals(policy, peer, notes));
+    section(text, processes::rules(policy, peer, notes));
+    section(text, files::rules(policy, files, notes));
 }
 
 /// A rule, and what is to be said of it.
@@ -122,7 +210,7 @@ fn network(policy: &Policy, notes: &mut Vec<Note>) -> Vec<String> {
     rules
 }
 
-fn signals(policy: &Policy, notes: &mut Vec<Note>) -> Vec<String> {
+fn signals(policy: &Policy, peer: &str, notes: &mut Vec<Note>) -> Vec<String> {
     // Whoever manages the program stops it and tells it to reload: an engine, an init, a shell, none of them confined.
     let mut rules = vec!["signal (receive) peer=unconfined".to_owned()];
     for rule in &policy.signals {
@@ -134,7 +222,7 @@ fn signals(policy: &Policy, notes: &mut Vec<Note>) -> Vec<String> {
             continue;
         };
         if rule.allow.inside {
-            rules.push(format!("signal (send, receive) set=({name}) peer=@{{profile_name}}"));
+            rules.push(format!("signal (send, receive) set=({name}) peer={peer}"));
         } else {
             rules.push(format!("signal (send) set=({name})"));
         }

@@ -7,8 +7,8 @@ use learner::policy::{Class, Part, Pattern};
 use crate::Note;
 
 /// What the profile's processes may do to each other.
-const READ: &str = "ptrace (read, readby) peer=@{profile_name}";
-const TRACE: &str = "ptrace (trace, tracedby) peer=@{profile_name}";
+const READ: &str = "ptrace (read, readby)";
+const TRACE: &str = "ptrace (trace, tracedby)";
 /// Which mounts, nobody has recorded.
 const MOUNT: &str = "mount";
 const UMOUNT: &str = "umount";
@@ -59,7 +59,7 @@ const READERS: [&str; 16] = [
 const TRACERS: [&str; 4] = ["mem", "personality", "stack", "syscall"];
 
 /// The rules.
-pub(super) fn rules(policy: &Policy, notes: &mut Vec<Note>) -> Vec<String> {
+pub(super) fn rules(policy: &Policy, peer: &str, notes: &mut Vec<Note>) -> Vec<String> {
     let calls = policy.calls.iter().filter_map(|rule| rule.allow.name.as_deref());
     let of_call = |name: &str| CALLS.iter().find(|(call, ..)| *call == name).map(|row| row.1);
     let mut rules: Vec<&str> = calls.filter_map(of_call).collect();
@@ -72,7 +72,11 @@ pub(super) fn rules(policy: &Policy, notes: &mut Vec<Note>) -> Vec<String> {
                 .to_owned(),
         );
     }
-    rules.into_iter().map(str::to_owned).collect()
+    let to = |rule: &str| match rule {
+        READ | TRACE => format!("{rule} peer={peer}"),
+        rule => rule.to_owned(),
+    };
+    rules.into_iter().map(to).collect()
 }
 
 /// What looking at a process through procfs asks for. Whose it is, a pattern does not tell: one's own needs nothing.

@@ -128,8 +128,9 @@ pub fn signal(call: &Call, inside: impl Fn(i32) -> bool) -> Option<What> {
     let receiver = i32::from_ne_bytes([receiver[0], receiver[1], receiver[2], receiver[3]]);
     // Zero is the own process group, a negative id another group, -1 everybody.
     let inside = receiver == 0 || inside(receiver.checked_abs().unwrap_or_default());
+    // Signal 0 is none, but permitted or not as one is: it asks whether there is somebody.
     let signal = u32::try_from(signal & 0xffff_ffff).ok()?;
-    (signal != 0).then_some(What::Signal { signal, inside })
+    Some(What::Signal { signal, inside })
 }
 
 /// Calls after which a task's root, namespaces or credentials may be others.

@@ -119,20 +119,14 @@ fn complains(text: &str) -> bool {
     flags.is_some_and(|(flags, _)| flags.split([',', ' ']).any(|flag| flag == "complain"))
 }
 
-/// The text with another name for its profile.
+/// The text with another name for its profile, and for what its rules call by it: itself and its child profiles.
 fn named(text: &str, name: &str) -> Option<String> {
-    let mut found = false;
-    let mut out = String::with_capacity(text.len());
-    for line in text.split_inclusive('\n') {
-        match line.strip_prefix("profile ").and_then(|rest| rest.split_once(' ')) {
-            Some((_, rest)) if !found => {
-                found = true;
-                out.push_str(&format!("profile {name} {rest}"));
-            }
-            _ => out.push_str(line),
-        }
-    }
-    found.then_some(out)
+    let begins = |line: &&str| line.starts_with("profile ");
+    let head = text.split_inclusive('\n').find(begins)?;
+    let former = head.split(' ').nth(1)?;
+    let peer = |name: &str| format!("peer=\"{{{name},{name}//*}}\"");
+    let renamed = head.replacen(former, name, 1);
+    Some(text.replacen(head, &renamed, 1).replace(&peer(former), &peer(name)))
 }
 
 fn parser(options: &[&str], text: &str) -> Result<(), String> {
@@ -173,6 +167,11 @@ mod tests {
         let other = named(text, "learn-verify-1").unwrap();
         assert_eq!(other, text.replace("profile nginx", "profile learn-verify-1"));
         assert_eq!(named("abi <abi/3.0>,\n", "x"), None);
+        let family = "profile a flags=() {\n  signal peer=\"{a,a//*}\",\n}\n";
+        assert_eq!(
+            named(family, "b"),
+            Some("profile b flags=() {\n  signal peer=\"{b,b//*}\",\n}\n".to_owned())
+        );
     }
 
     #[test]

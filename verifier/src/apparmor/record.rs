@@ -55,7 +55,12 @@ impl Refusal {
     fn read(record: &str, word: &str, profile: &str) -> Option<Self> {
         let fields = Fields(record);
         let is = |name, value: &str| fields.text(name).is_some_and(|field| field == value);
-        if !is("apparmor", word) || !is("profile", profile) {
+        // Of the profile itself, or of a child profile.
+        let own = |name: String| match name.strip_prefix(profile) {
+            Some(rest) => rest.is_empty() || rest.starts_with("//"),
+            None => false,
+        };
+        if !is("apparmor", word) || !fields.text("profile").is_some_and(own) {
             return None;
         }
         let text = |name| fields.text(name).unwrap_or_default();
