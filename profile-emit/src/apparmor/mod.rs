@@ -3,12 +3,14 @@
 //! - [`quote`]: any path as a pattern that matches it and nothing else
 //! - `files`: which permissions an access asks for
 //! - `names`: families, types and signals as the parser names them
+//! - [`read`]: profiles of others, and what they allow
 //!
 //! The profile has no blanket rule and no `deny`: what is not allowed is refused.
 
 mod files;
 mod names;
 pub mod quote;
+pub mod read;
 
 use std::fmt::Write as _;
 
