@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tracer::recording::ByteString;
+use tracer::recording::{Access, ByteString};
 
 use super::language::{self, Language};
 use super::risk::Level;
@@ -39,6 +39,12 @@ pub enum Paths {
 }
 
 impl FileAllowed {
+    /// Accesses that another format's rule allows, of which nobody knows who needed them.
+    pub fn new(paths: Paths, access: impl IntoIterator<Item = Access>, owner: bool) -> Self {
+        let access = access.into_iter().filter_map(word).collect();
+        Self { paths, access, owner, why: Why::default() }
+    }
+
     pub(super) fn of(rule: &Rule<FileRule>) -> Self {
         let access = rule.allow.access.iter().filter_map(word);
         Self {
@@ -267,3 +273,35 @@ const PLACES: [(&str, &str, &str); 8] = [
     ("/proc/sys/", "the kernel's settings", "proc(5)"),
     ("/sys/", "the kernel's settings", "sysfs(5)"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::policy::Evidence;
+
+    /// A rule that another format has is the policy's own when it says the same.
+    #[test]
+    fn a_rule_of_another_format_is_compared_with_a_policy_s() {
+        let policy = |path: Pattern, access: &[Access]| {
+            let access = access.iter().copied().collect();
+            let allow = FileRule { path, access, owner: false, targets: BTreeSet::new() };
+            FileAllowed::of(&Rule { allow, evidence: Evidence::default() })
+        };
+        let one = || Pattern::literal(b"/a");
+        let own = policy(one(), &[Access::Read, Access::MmapExec]);
+        let other = FileAllowed::new(Paths::from(&one()), [Access::MmapExec, Access::Read], false);
+        assert_eq!(own, other);
+        let many = Paths::Many { pattern: "/*".to_owned(), expression: "/[^/]+".to_owned() };
+        let many = FileAllowed::new(many, [Access::Read], false);
+        let differences = |old: &[FileAllowed], new: &[FileAllowed]| {
+            let mut all = Vec::new();
+            compare(old, new, &mut all);
+            all.into_iter().map(|difference| difference.widens).collect::<Vec<_>>()
+        };
+        let own = [policy(one(), &[Access::Read])];
+        assert_eq!(differences(&own, std::slice::from_ref(&many)), [true]);
+        assert_eq!(differences(&[many], &own), [false]);
+    }
+}

@@ -4,6 +4,7 @@
 //! - `files`: which permissions an access asks for
 //! - `processes`: rules for looking into other processes, and for mounts
 //! - `names`: families, types and signals as the parser names them
+//! - [`read`]: profiles of others, and what they allow
 //!
 //! The profile has no blanket rule and no `deny`: what is not allowed is refused.
 
@@ -11,6 +12,7 @@ mod files;
 mod names;
 mod processes;
 pub mod quote;
+pub mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

@@ -5,6 +5,7 @@
 //! - `profile`: a policy's profile allows what the policy allows
 //! - `hostile`: no name writes a rule that it did not earn
 //! - `paths`: paths of any bytes, and what is nearly the same
+//! - `read`: what the reader makes of texts, against what the parser makes of them
 //! - `parser`, `automaton`: compiling, and reading what was compiled
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -14,5 +15,6 @@ mod parser;
 mod paths;
 mod profile;
 mod quote;
+mod read;
 #[path = "../support/mod.rs"]
 mod support;

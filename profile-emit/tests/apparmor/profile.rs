@@ -154,7 +154,7 @@ fn address() -> BoxedStrategy<Rule<AddressRule>> {
         .boxed()
 }
 
-fn policy() -> BoxedStrategy<Policy> {
+pub(crate) fn policy() -> BoxedStrategy<Policy> {
     let files = prop::collection::vec(file(), 0..30);
     let execs = prop::collection::vec(exec(), 0..5);
     let addresses = prop::collection::vec(address(), 0..5);
