@@ -321,8 +321,8 @@ pub(crate) struct Diff {
     /// Tell whether NEW lies within OLD, and what exceeds it
     #[arg(long, value_name = "OLD")]
     pub(crate) subset_of: Option<OsString>,
-    /// Both sides: a directory of profiles, a policy, a recording, a seccomp profile, capabilities, an OCI config.json, or
-    /// docker-default, podman-default, runtime-default
+    /// Both sides: a directory of profiles, a policy, a recording, a seccomp profile, capabilities, an OCI config.json, an
+    /// AppArmor profile, or docker-default, podman-default, runtime-default
     #[arg(required = true, num_args = 1..=2, value_names = ["OLD", "NEW"])]
     pub(crate) sides: Vec<OsString>,
 }

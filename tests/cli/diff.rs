@@ -344,6 +344,49 @@ fn no_filter_at_all_is_told_wherever_it_is_written() {
 }
 
 #[test]
+fn apparmor_profiles_are_compared_by_what_they_allow() {
+    let room = Room::new();
+    room.write("old", "profile app {\n  capability chown,\n  /etc/app/*.conf r,\n  /var/log/app w,\n  network inet stream,\n}\n");
+    // The same in other words.
+    room.write("same", "profile app {\n  network inet stream,\n  /etc/app/{,?,??*}.conf r,\n  capability chown,\n  /var/log/app w,\n  deny /etc/app/ r,\n}\n");
+    room.write("more", "profile app {\n  capability { chown sys_admin },\n}\n");
+    room.write("wider", "profile app {\n  capability chown,\n  /etc/** r,\n  /var/log/app w,\n  network inet stream,\n  profile child {\n    /x r,\n  }\n}\nprofile other {\n}\n");
+    let done = room.learn(&["diff", "old", "same"]).succeeded();
+    assert!(done.out.contains("allow the same"), "{done:?}");
+    room.learn(&["diff", "old", "wider"])
+        .refused(TROUBLE, &["which profile", "app, app//child, other"]);
+    let done = room.learn(&["diff", "--format", "json", "old", "wider#app"]);
+    let all = differences(&done);
+    let names: Vec<&str> = all.iter().map(|d| d["what"].as_str().unwrap()).collect();
+    assert_eq!((done.code, names), (DIFFERENT, vec!["/etc/**"]), "{all:#?}");
+    // Among all that is below /etc are password hashes.
+    assert_eq!((&all[0]["direction"], &all[0]["risk"]), (&"widened".into(), &"high".into()));
+    assert!(done.err.contains("app//child"), "{done:?}");
+    room.learn(&["diff", "--subset-of", "wider#app", "old"]).succeeded();
+    assert_eq!(room.learn(&["diff", "--subset-of", "old", "wider#app"]).code, DIFFERENT);
+    room.learn(&["diff", "old", "more"]).refused(TROUBLE, &["more:2"]);
+}
+
+#[test]
+#[ignore = "needs AppArmor's own includes: run by make test"]
+fn an_emitted_profile_is_compared_as_one() {
+    let room = Room::new();
+    let greet = room.greet();
+    room.learn(&["generate", greet, "-o", "old"]).succeeded();
+    let text = String::from_utf8(room.read("old/apparmor.profile")).unwrap();
+    let last = text.rfind('}').unwrap();
+    room.write("edited", format!("{}  /etc/shadow r,\n}}\n", &text[..last]));
+    room.learn(&["diff", "old/apparmor.profile", "old/apparmor.profile"]).succeeded();
+    let done = room.learn(&["diff", "--format", "json", "old/apparmor.profile", "edited"]);
+    let all = differences(&done);
+    assert_eq!(
+        (all.len(), &all[0]["what"], &all[0]["risk"]),
+        (1, &"/etc/shadow".into(), &"high".into()),
+        "{all:#?}"
+    );
+}
+
+#[test]
 fn an_oci_configuration_is_read() {
     let room = Room::new();
     let config = |capability: &str| {

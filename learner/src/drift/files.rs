@@ -8,7 +8,7 @@ use super::language::{self, Language};
 use super::risk::Level;
 use super::side::{Kind, Why};
 use super::{Difference, Direction};
-use crate::paths::{Settings, guarded};
+use crate::paths::{Settings, guarded, guarded_examples};
 use crate::policy::{Class, FileRule, Part, Pattern, Rule, word};
 
 /// Accesses to the paths that a pattern stands for.
@@ -240,11 +240,20 @@ fn risk(paths: &Paths, access: &BTreeSet<String>) -> (Level, Option<String>) {
     if looks {
         return (Level::Low, None);
     }
-    if let Some(why) = guarded(&Pattern::literal(&begins), &Settings::default()) {
+    let language = match paths {
+        Paths::One(_) => None,
+        Paths::Many { expression, .. } => Language::of(std::slice::from_ref(expression)),
+    };
+    let has = |path: &str| language.as_ref().is_some_and(|all| all.holds(path.as_bytes()));
+    let within = || guarded_examples().find(|(path, _)| has(path)).map(|(_, why)| why.to_owned());
+    let sensitive = guarded(&Pattern::literal(&begins), &Settings::default());
+    if let Some(why) = sensitive.map(|why| why.to_string()).or_else(within) {
         return (Level::High, Some(format!("{why} (hier(7), proc(5))")));
     }
     let writes = access.iter().any(|access| WRITES.contains(&access.as_str()));
-    let place = PLACES.iter().find(|(tree, ..)| writes && begins.starts_with(tree.as_bytes()));
+    let place = PLACES.iter().find(|(tree, ..)| {
+        writes && (begins.starts_with(tree.as_bytes()) || has(&format!("{tree}x")))
+    });
     match place {
         Some((tree, because, source)) => {
             (Level::High, Some(format!("writes below {tree}: {because} ({source})")))
@@ -286,7 +295,13 @@ mod tests {
     fn a_rule_of_another_format_is_compared_with_a_policy_s() {
         let policy = |path: Pattern, access: &[Access]| {
             let access = access.iter().copied().collect();
-            let allow = FileRule { path, access, owner: false, targets: BTreeSet::new() };
+            let allow = FileRule {
+                path,
+                access,
+                owner: false,
+                links_to: BTreeSet::new(),
+                renames_to: BTreeSet::new(),
+            };
             FileAllowed::of(&Rule { allow, evidence: Evidence::default() })
         };
         let one = || Pattern::literal(b"/a");

@@ -48,6 +48,14 @@ const TABLE: [Guard; 23] = [
     guard("/var/run/secrets/", "secrets that an orchestrator mounts"),
 ];
 
+/// A path in each place of the table, and why that is one.
+pub(crate) fn examples() -> impl Iterator<Item = (String, &'static str)> {
+    TABLE.iter().map(|Guard { place, why }| {
+        let below = if place.ends_with('/') { "x" } else { "" };
+        (format!("{}{below}", place.replace('*', "1")), *why)
+    })
+}
+
 /// What a project says of its places, beside the tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {

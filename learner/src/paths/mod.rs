@@ -26,7 +26,7 @@ use crate::policy::{FileRule, Pattern, Rule, Tightness};
 use classes::Known as _;
 pub(crate) use granted::granted;
 use guards::segments;
-pub(crate) use guards::{Settings, changes, why as guarded};
+pub(crate) use guards::{Settings, changes, examples as guarded_examples, why as guarded};
 use places::Places;
 use temporary::Life;
 use variation::{Sampled, Used};

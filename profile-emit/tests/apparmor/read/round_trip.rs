@@ -8,13 +8,13 @@ use learner::drift::language::Language;
 use learner::drift::side::{Kind, Side};
 use learner::drift::{Direction, Drift};
 use learner::policy::{Class, Part, Pattern, SignalRule, SocketRule};
-use profile_emit::apparmor;
 use profile_emit::apparmor::quote::{self, Directory};
 use profile_emit::apparmor::read::ast::Rule;
 use profile_emit::apparmor::read::glob::Glob;
 use profile_emit::apparmor::read::permissions::Permissions;
 use profile_emit::apparmor::read::profiles::{Resolved, profiles};
 use profile_emit::apparmor::read::{read, side};
+use profile_emit::apparmor::{self, Mode};
 use proptest::prelude::*;
 use tracer::recording::{Access, SocketAction};
 
@@ -35,7 +35,7 @@ fn profile(text: &str) -> Resolved {
 }
 
 fn emitted(policy: &Policy) -> Resolved {
-    profile(&apparmor::emit(policy).0)
+    profile(&apparmor::emit(policy, Mode::Enforce).0)
 }
 
 fn told(policy: &Policy) -> Side {
@@ -160,7 +160,7 @@ fn letters(permissions: &Permissions) -> BTreeSet<char> {
 /// Without what the emitter can't say: a link without a target; and numbers of processes, of which policies allow more than there are.
 fn sayable(mut policy: Policy) -> Policy {
     policy.files.retain(|rule| !rule.allow.path.0.contains(&Part::Class { class: Class::Pid }));
-    for rule in policy.files.iter_mut().filter(|rule| rule.allow.targets.is_empty()) {
+    for rule in policy.files.iter_mut().filter(|rule| rule.allow.links_to.is_empty()) {
         rule.allow.access.remove(&Access::Link);
     }
     policy
@@ -192,7 +192,7 @@ proptest! {
             .files
             .iter()
             .filter(|rule| rule.allow.access.contains(&Access::Link))
-            .flat_map(|rule| rule.allow.targets.iter().map(|target| (word(&rule.allow.path, Directory::No), word(target, Directory::No))))
+            .flat_map(|rule| rule.allow.links_to.iter().map(|target| (word(&rule.allow.path, Directory::No), word(target, Directory::No))))
             .collect();
         prop_assert_eq!(links, wanted);
     }
@@ -204,9 +204,9 @@ proptest! {
         prop_assert_eq!(own.sets[&Kind::Capability].keys().collect::<Vec<_>>(), read.sets[&Kind::Capability].keys().collect::<Vec<_>>());
         let drift = Drift::between(&own, &read);
         let less = drift.differences.iter().filter(|d| d.kind == Kind::File && d.direction != Direction::Widened);
-        prop_assert_eq!(less.collect::<Vec<_>>(), Vec::<&learner::drift::Difference>::new(), "{}", apparmor::emit(&policy).0);
+        prop_assert_eq!(less.collect::<Vec<_>>(), Vec::<&learner::drift::Difference>::new(), "{}", apparmor::emit(&policy, Mode::Enforce).0);
         // Families, types and signals without a name are refused, and told so.
-        let notes = apparmor::emit(&policy).1.join("\n");
+        let notes = apparmor::emit(&policy, Mode::Enforce).1.join("\n");
         for SocketRule { family, kind, .. } in policy.sockets.iter().map(|rule| &rule.allow) {
             let name = format!("{} {} 0", tracer::abi::sockets::family(*family), tracer::abi::sockets::kind(*kind));
             let refused = notes.contains(&format!("family {family} and type {kind}:"));

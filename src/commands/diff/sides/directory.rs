@@ -37,7 +37,9 @@ pub(super) fn read(path: &Path) -> Result<Reading, Failure> {
         if text == own(Mode::Complain) {
             profiles.notes.push(format!("{name} only complains: it refuses nothing"));
         } else if text != own(Mode::Enforce) {
-            profiles.notes.push(format!("not compared: {name}, which policy.json does not make"));
+            profiles.notes.push(format!(
+                "not compared: {name}, which policy.json does not make; give the two files themselves"
+            ));
         }
     }
     if policy.is_none() && profiles.side == Side::default() {

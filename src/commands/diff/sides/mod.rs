@@ -1,8 +1,10 @@
 //! What is given, read as what it allows.
 //!
+//! - [`apparmor`]: AppArmor profiles
 //! - [`directory`]: what `learn generate` wrote, and perhaps somebody has edited
 //! - [`foreign`]: what others say of a container or a service
 
+mod apparmor;
 mod directory;
 mod foreign;
 
@@ -78,10 +80,18 @@ fn engine(name: &str) -> Option<Result<Reading, Failure>> {
 
 /// A file that says itself what it is.
 fn file(path: &Path, args: &Diff) -> Result<Reading, Failure> {
+    let given = path.to_string_lossy();
+    let (path, name) = match given.rsplit_once('#') {
+        Some((file, name)) if !path.exists() => (Path::new(file), Some(name)),
+        _ => (path, None),
+    };
     let text = contents(path)?;
     // The reader of recordings knows compressed ones too, and says what is wrong with anything else.
     let value = (!text.starts_with(RECORDING)).then(|| serde_json::from_slice::<Value>(&text));
     let Some(Ok(value)) = value else {
+        if value.is_some() && (name.is_some() || apparmor::looks_like_one(&text)) {
+            return apparmor::reading(path, &text, name);
+        }
         let recording = read_all(&[PathBuf::from(path)])?;
         let options =
             learner::Options { tightness: args.tightness.into(), ..learner::Options::default() };
@@ -113,7 +123,7 @@ fn file(path: &Path, args: &Diff) -> Result<Reading, Failure> {
     } else {
         return Err(unusable(
             path,
-            &"expected a recording, a policy, a seccomp profile, capabilities or an OCI config.json",
+            &"expected a recording, a policy, a seccomp profile, capabilities, an OCI config.json or an AppArmor profile",
         ));
     }
     Ok(reading)
