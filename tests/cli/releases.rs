@@ -1,11 +1,14 @@
 //! Drift between versions of real programs: what came is told with who needs it, and nothing of what only varies matters.
+//!
+//! tests/golden/releases has recordings of them, and what a reviewer reads of each in every form. `LEARN_BLESS=1` records anew.
 
 use std::fs;
 use std::process::Command;
 
 use serde_json::Value;
+use tracer::recording::{Fact, Recording, write_file};
 
-use crate::support::Room;
+use crate::support::{Room, blesses, golden, is_golden};
 
 /// A port that nobody has now.
 fn port() -> u16 {
@@ -34,8 +37,57 @@ fn record(room: &Room, name: &str, script: &str) {
     assert!(done.status.success(), "{name}: {}", String::from_utf8_lossy(&done.stderr));
 }
 
-/// What the new version is allowed more.
-fn widened(room: &Room) -> Vec<Value> {
+/// A directory that says nothing of where a recording was made.
+const PLACE: &str = "/srv/app";
+
+/// Keeps a release's recordings, as if they had been made in [`PLACE`].
+fn keep(room: &Room, release: &str) {
+    let directory = golden().join("releases").join(release);
+    fs::create_dir_all(&directory).unwrap();
+    let here = room.path("");
+    let here = here.to_str().unwrap().trim_end_matches('/');
+    for name in ["old.jsonl", "new.jsonl"] {
+        let made = Recording::read(&room.path(name)).unwrap();
+        let mut kept = Recording::new();
+        kept.completions = made.completions.clone();
+        kept.runs = made.runs.clone();
+        kept.runs.values_mut().for_each(|run| run.kernel = "6.1".to_owned());
+        for (fact, runs) in made.sorted() {
+            let moved = serde_json::to_string(fact).unwrap().replace(here, PLACE);
+            let moved: Fact = serde_json::from_str(&moved).unwrap();
+            runs.iter().for_each(|(run, seen)| kept.add(run, moved.clone(), seen));
+        }
+        write_file(&directory.join(name), &kept).unwrap();
+    }
+}
+
+/// What a reviewer reads.
+#[test]
+fn each_is_told_word_for_word() {
+    for release in ["nginx-module", "python-subprocess", "redis-tls"] {
+        let room = Room::new();
+        for name in ["old.jsonl", "new.jsonl"] {
+            room.write(name, fs::read(golden().join("releases").join(release).join(name)).unwrap());
+        }
+        for (format, file) in [
+            ("text", "drift.txt"),
+            ("json", "drift.json"),
+            ("markdown", "drift.md"),
+            ("sarif", "drift.sarif"),
+            ("junit", "drift.xml"),
+        ] {
+            let done = room.learn(&["diff", "--format", format, "old.jsonl", "new.jsonl"]);
+            assert_eq!(done.code, 1, "{done:?}");
+            is_golden(&format!("releases/{release}/{file}"), &done.out);
+        }
+    }
+}
+
+/// What the new version of a release is allowed more.
+fn widened(room: &Room, release: &str) -> Vec<Value> {
+    if blesses() {
+        keep(room, release);
+    }
     let words = ["diff", "--format", "json", "--fail-on", "widened", "old.jsonl", "new.jsonl"];
     let done = room.learn(&words);
     assert_eq!(done.code, 1, "{done:?}");
@@ -55,11 +107,12 @@ fn of<'a>(all: &'a [Value], kind: &str, ends: &str) -> &'a Value {
     all.iter().find(is).unwrap_or_else(|| panic!("{kind} {ends}: {all:#?}"))
 }
 
-fn nginx(room: &Room, name: &str, more: &str) {
+fn nginx(room: &Room, name: &str, port: u16, more: &str) {
+    // Each finds what the other found.
+    let _ = fs::remove_file(room.path("error.log"));
     let configuration = format!(
         "{more}\nuser root;\npid nginx.pid;\nerror_log error.log;\nevents {{}}\n\
-         http {{ access_log off; server {{ listen 127.0.0.1:{}; return 200 ok; }} }}\n",
-        port()
+         http {{ access_log off; server {{ listen 127.0.0.1:{port}; return 200 ok; }} }}\n"
     );
     fs::write(room.path("nginx.conf"), configuration).unwrap();
     // It goes into the background when it is ready, and takes its process number's file away in the end. Something is waited for in
@@ -77,13 +130,14 @@ while sleep 0.1; [ -e nginx.pid ]; do :; done
 #[ignore = "needs Debian's servers: run by make test"]
 fn a_module_of_nginx_is_told() {
     let room = Room::new();
-    nginx(&room, "old.jsonl", "");
+    let first = port();
+    nginx(&room, "old.jsonl", first, "");
     let stream = format!(
         "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\nstream {{ server {{ listen 127.0.0.1:{}; return ok; }} }}",
         port()
     );
-    nginx(&room, "new.jsonl", &stream);
-    let all = widened(&room);
+    nginx(&room, "new.jsonl", first, &stream);
+    let all = widened(&room, "nginx-module");
     let module = of(&all, "file", "/ngx_stream_module.so");
     assert!(module["new"].as_str().unwrap().contains("mmap-exec"), "{module:#}");
     assert_eq!(module["why"]["programs"], serde_json::json!(["/usr/sbin/nginx"]));
@@ -131,7 +185,7 @@ fn tls_of_redis_is_told() {
         port()
     );
     redis(&room, "new.jsonl", &tls);
-    let all = widened(&room);
+    let all = widened(&room, "redis-tls");
     for name in ["/key.pem", "/cert.pem"] {
         let file = of(&all, "file", name);
         assert!(file["new"].as_str().unwrap().starts_with("read"), "{file:#}");
@@ -157,7 +211,7 @@ fn a_dependency_that_runs_a_program_is_told() {
         "import subprocess\ndef work():\n    subprocess.run(['/usr/bin/uname'], stdout=subprocess.DEVNULL, check=True)\n",
     );
     record(&room, "new.jsonl", run);
-    let all = widened(&room);
+    let all = widened(&room, "python-subprocess");
     let program = of(&all, "program", "/usr/bin/uname");
     assert_eq!((&program["risk"], &program["direction"]), (&"medium".into(), &"widened".into()));
     let call = of(&all, "call", " uname");

@@ -1,20 +1,8 @@
 //! `learn show`
 
-use std::fs::{self, File};
-use std::path::Path;
+use std::fs::File;
 
-use crate::support::{INPUT, OUTPUT, Room, command, done};
-
-/// Compares with a file of tests/golden; LEARN_BLESS=1 writes it instead.
-#[track_caller]
-fn is_golden(name: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    if std::env::var_os("LEARN_BLESS").is_some() {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-    }
-    assert_eq!(text, fs::read_to_string(&path).unwrap(), "{}", path.display());
-}
+use crate::support::{INPUT, OUTPUT, Room, command, done, is_golden};
 
 #[test]
 fn greet_as_text_and_as_json() {

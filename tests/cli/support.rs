@@ -43,6 +43,27 @@ impl Done {
     }
 }
 
+/// The folder of what is expected word for word.
+pub(crate) fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+/// Compares with a file of tests/golden; LEARN_BLESS=1 writes it instead.
+#[track_caller]
+pub(crate) fn is_golden(name: &str, text: &str) {
+    let path = golden().join(name);
+    if blesses() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+    }
+    assert_eq!(text, fs::read_to_string(&path).unwrap(), "{}", path.display());
+}
+
+/// Whether what is expected is to be written anew.
+pub(crate) fn blesses() -> bool {
+    std::env::var_os("LEARN_BLESS").is_some()
+}
+
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_learn"));
     command.args(arguments).stdin(Stdio::null()).env_remove("NO_COLOR");
