@@ -21,7 +21,7 @@ pub struct Domains {
     pub domains: Vec<Domain>,
     /// Rules that more than one program needs.
     pub shared: Needs,
-    /// All rules.
+    /// All rules that some program is known to need.
     pub all: Needs,
 }
 
@@ -48,7 +48,7 @@ pub struct Domain {
 /// A profile of its own, proposed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Proposal {
-    /// What the program could not do any more, of what the one profile lets it do.
+    /// What the program, and what it runs in turn, could not do any more, of what the one profile lets them do.
     pub without: Needs,
     /// What that is worth, in words: the rows of the table that it meets.
     pub because: Vec<String>,
@@ -74,14 +74,14 @@ pub struct Needs {
 /// What a program is worth freeing of: how many of it at least, what it is, and who says so.
 type Worth = (fn(&Needs) -> usize, usize, &'static str, &'static str);
 
-/// The table. Reading is what programs do, and a call more or less of a common set frees of little: they count in numbers only.
-const WORTH: [Worth; 6] = [
+/// The table. Reading is what programs do: it counts in numbers only. System calls do not count: the filter stays one, whatever
+/// profile of `AppArmor` a program is in.
+const WORTH: [Worth; 5] = [
     (|n| n.capabilities, 1, "capabilities", "capabilities(7): each is a part of root's power"),
     (|n| n.programs, 1, "programs to run", "execve(2); apparmor.d(5), Execute Mode"),
     (|n| n.sockets, 1, "kinds of socket", "socket(2); apparmor.d(5), Network Rules"),
     (|n| n.writes, 1, "files to change", "apparmor.d(5), File Permissions"),
     (|n| n.reads, 20, "files to read", "apparmor.d(5), File Permissions"),
-    (|n| n.calls, 20, "system calls", "seccomp(2); a filter of its own needs a loader of its own"),
 ];
 
 /// A rule by its kind and place.
@@ -129,7 +129,8 @@ pub fn of(policy: &Policy) -> Domains {
         .chain(each(&policy.execs).map(|(at, _, evidence)| (Item::Program(at), evidence)))
         .chain(each(&policy.sockets).map(|(at, _, evidence)| (Item::Socket(at), evidence)))
         .collect();
-    for (item, evidence) in &items {
+    // Who needs a rule that no program is named for is not known: it tells programs nothing apart.
+    for (item, evidence) in items.iter().filter(|(_, evidence)| !evidence.programs.is_empty()) {
         by.insert(*item, evidence.programs.len());
         for program in &evidence.programs {
             needs.entry(program).or_default().insert(*item);
@@ -143,7 +144,11 @@ pub fn of(policy: &Policy) -> Domains {
     let all: BTreeSet<Item> = by.keys().copied().collect();
     let mut domains = Vec::new();
     for (program, own) in &needs {
-        let without = Needs::of(all.difference(own));
+        let is_run = runs.iter().any(|(by, all)| by != program && all.contains(*program));
+        let with_it = reached(&runs, [*program], |_| false);
+        let needed: BTreeSet<Item> =
+            with_it.iter().filter_map(|program| needs.get(program)).flatten().copied().collect();
+        let without = Needs::of(all.difference(&needed));
         let only_through = through.get(program).map(|by| (*by).clone());
         domains.push(Domain {
             program: (*program).clone(),
@@ -151,7 +156,7 @@ pub fn of(policy: &Policy) -> Domains {
             needs: Needs::of(own),
             alone: Needs::of(own.iter().filter(|item| by.get(item) == Some(&1))),
             // The entry's own profile is the one that there is.
-            proposal: only_through.as_ref().and_then(|_| proposal(without)),
+            proposal: is_run.then(|| proposal(without)).flatten(),
             only_through,
         });
     }
@@ -182,27 +187,16 @@ pub fn shares(policy: &Policy, chosen: &BTreeSet<ByteString>) -> Shares {
         .flat_map(|(by, all)| all.iter().chain([*by]))
         .chain(&policy.training.programs)
         .collect();
-    let reached = |from: Vec<&ByteString>, stop: &dyn Fn(&ByteString) -> bool| {
-        let mut found = BTreeSet::new();
-        let mut next = from;
-        while let Some(program) = next.pop() {
-            if found.insert(program.clone()) {
-                let run = runs.get(program).into_iter().flatten();
-                next.extend(run.filter(|program| !stop(program)));
-            }
-        }
-        found
-    };
     let run_by_others: BTreeSet<&ByteString> =
         runs.iter().flat_map(|(by, all)| all.iter().filter(move |program| program != by)).collect();
-    let first = all.iter().copied().filter(|program| !run_by_others.contains(program)).collect();
-    let own = reached(first, &|program| chosen.contains(program));
+    let first = all.iter().copied().filter(|program| !run_by_others.contains(program));
+    let own = reached(&runs, first, |program| chosen.contains(program));
     let children: BTreeMap<ByteString, BTreeSet<ByteString>> = chosen
         .iter()
         .filter(|program| {
             own.iter().any(|by| runs.get(by).is_some_and(|all| all.contains(*program)))
         })
-        .map(|program| (program.clone(), reached(vec![program], &|_| false)))
+        .map(|program| (program.clone(), reached(&runs, [program], |_| false)))
         .collect();
     let unreached =
         chosen.iter().filter(|program| !children.contains_key(*program)).cloned().collect();
@@ -257,6 +251,23 @@ fn runs(policy: &Policy) -> BTreeMap<&ByteString, BTreeSet<ByteString>> {
         }
     }
     runs
+}
+
+/// The programs that some are and run, and those that these run, without those where to stop.
+fn reached<'a>(
+    runs: &'a BTreeMap<&ByteString, BTreeSet<ByteString>>,
+    from: impl IntoIterator<Item = &'a ByteString>,
+    stop: impl Fn(&ByteString) -> bool,
+) -> BTreeSet<ByteString> {
+    let mut found = BTreeSet::new();
+    let mut next: Vec<&ByteString> = from.into_iter().collect();
+    while let Some(program) = next.pop() {
+        if found.insert(program.clone()) {
+            let run = runs.get(program).into_iter().flatten();
+            next.extend(run.filter(|program| !stop(program)));
+        }
+    }
+    found
 }
 
 /// The immediate dominator of each program, from outside: what is run by nobody, and whatever can't be reached from there.
@@ -380,6 +391,41 @@ mod tests {
         // Nobody from outside is seen to run these.
         let circle = of(&policy(&[("/x", exec("/y", None)), ("/y", exec("/x", None))]));
         assert_eq!(circle.domains.len(), 2);
+    }
+
+    #[test]
+    fn a_profile_of_its_own_takes_only_what_nobody_below_needs() {
+        let two_begin = [
+            ("/bin/one", exec("/bin/tool", None)),
+            ("/bin/two", exec("/bin/tool", None)),
+            ("/bin/one", file("/srv/one", Access::Write)),
+            ("/bin/tool", exec("/bin/helper", None)),
+            ("/bin/helper", file("/srv/helper", Access::Write)),
+        ];
+        let domains = of(&policy(&two_begin));
+        let tool = domain(&domains, "/bin/tool");
+        assert_eq!(tool.only_through, None, "two ways that have nothing in common");
+        assert_eq!(tool.proposal.as_ref().unwrap().without.writes, 1, "what it runs stays with it");
+        for entry in ["/bin/one", "/bin/two"] {
+            assert_eq!(domain(&domains, entry).proposal, None);
+        }
+        // A rule of which nobody knows who needs it takes nothing from anybody.
+        let mut anonymous = policy(&two_begin);
+        let before = of(&anonymous);
+        let mut rule = anonymous.files[0].clone();
+        rule.evidence.programs.clear();
+        anonymous.files.push(rule);
+        assert_eq!(of(&anonymous), before);
+        // Calls alone are no reason.
+        let abi = tracer::abi::Abi::X86_64;
+        let calls = (0..60).filter_map(|nr| {
+            let name = Some(tracer::abi::calls::name(abi, nr)?.to_owned());
+            Some(("/bin/top", What::Call { abi, nr, name, args: None }))
+        });
+        // It runs itself, so that it runs nothing less than the first does.
+        let programs = ["/bin/top", "/bin/tool"].map(|by| (by, exec("/bin/tool", None)));
+        let only_calls: Vec<(&str, What)> = calls.chain(programs).collect();
+        assert_eq!(domain(&of(&policy(&only_calls)), "/bin/tool").proposal, None);
     }
 
     #[test]
