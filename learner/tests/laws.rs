@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use learner::drift::side::Side;
+use learner::drift::{Direction, Drift};
 use learner::policy::{CallRule, Tightness};
 use learner::replay::Replay;
 use learner::{Options, Policy, learn};
@@ -136,6 +138,47 @@ proptest! {
             };
             prop_assert!(allowed, "{:?} {}", what, outcome);
         }
+    }
+
+    /// Nothing differs from itself, and what is more one way is less the other way.
+    #[test]
+    fn drift_is_the_same_from_both_sides(
+        old in prop::collection::vec(deed(), 0..20),
+        new in prop::collection::vec(deed(), 0..20),
+        tightness in tightness(),
+    ) {
+        let [old, new] =
+            [&old, &new].map(|deeds| Side::of(&learn(&recording(deeds, "a"), &with(tightness))));
+        prop_assert_eq!(Drift::between(&old, &old), Drift::default());
+        let told = |drift: &Drift, direction| -> BTreeSet<_> {
+            let all = drift.differences.iter().filter(|d| d.direction == direction);
+            all.map(|d| (d.kind, d.what.clone())).collect()
+        };
+        let [there, back] = [Drift::between(&old, &new), Drift::between(&new, &old)];
+        for (one, other) in [
+            (Direction::Widened, Direction::Narrowed),
+            (Direction::Narrowed, Direction::Widened),
+            (Direction::Changed, Direction::Changed),
+        ] {
+            prop_assert_eq!(told(&there, one), told(&back, other), "{:?}", one);
+        }
+    }
+
+    /// Whoever saw less is allowed no more; and what lies within something that lies within a third lies within that.
+    #[test]
+    fn lying_within_is_transitive(
+        deeds in prop::collection::vec(deed(), 0..30),
+        cuts in prop::array::uniform2(any::<prop::sample::Index>()),
+        others in prop::array::uniform3(prop::collection::vec(deed(), 0..3)),
+    ) {
+        let side = |deeds: &[Deed]| Side::of(&learn(&recording(deeds, "a"), &with(Tightness::Strict)));
+        let within = |outer: &Side, inner: &Side| Drift::between(outer, inner).excess().next().is_none();
+        let some = &deeds[..cuts[0].index(deeds.len() + 1)];
+        let few = &some[..cuts[1].index(some.len() + 1)];
+        let [all, some, few] = [&deeds, some, few].map(side);
+        prop_assert!(within(&all, &some) && within(&some, &few) && within(&all, &few));
+        let [a, b, c] = others.each_ref().map(|deeds| side(deeds));
+        prop_assert!(!(within(&a, &b) && within(&b, &c)) || within(&a, &c));
     }
 
     /// Nothing that was recorded is refused, whatever else was, and however closely the policy fits.

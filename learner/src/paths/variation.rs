@@ -341,6 +341,27 @@ mod tests {
         }
     }
 
+    /// Whether the bytes that all begin with and those that all end with are apart in each. Where they are not, as in `a.b` and `a.b.b`,
+    /// the beginning is kept and the end is what varies, or the other way round once a name has another beginning.
+    fn ends_are_apart(names: &[&[u8]]) -> bool {
+        let common = |at: &dyn Fn(&[u8], usize) -> Option<u8>| {
+            let same = |i: &usize| {
+                at(names[0], *i).is_some()
+                    && names.iter().all(|name| at(name, *i) == at(names[0], *i))
+            };
+            (0..).take_while(same).count()
+        };
+        let begins = common(&|name, i| name.get(i).copied());
+        let ends = common(&|name, i| name.iter().rev().nth(i).copied());
+        names.iter().all(|name| name.len() > begins + ends)
+    }
+
+    #[test]
+    fn what_names_begin_and_end_with_may_be_the_same() {
+        assert!(ends_are_apart(&[b"a-1.b", b"a-2.b"]));
+        assert!(!ends_are_apart(&[b"a.b", b"a.b.b"]) && !ends_are_apart(&[b"__", b"___"]));
+    }
+
     proptest! {
         #[test]
         fn a_pattern_has_all_its_names(names in prop::collection::btree_set("[a-f0-9._-]{1,12}", 1..6)) {
@@ -351,7 +372,7 @@ mod tests {
             }
             // One name more leaves none behind that the pattern of the others has.
             let (fewer, _) = generalised(&names[1..]);
-            if names.len() > 2 {
+            if names.len() > 2 && ends_are_apart(&names[1..]) {
                 for probe in ["0", "12", "ab", "a-b", "a.1", "zz"] {
                     let probes = [probe.as_bytes().to_vec(), [names[1], probe.as_bytes()].concat()];
                     for probe in probes.iter().filter(|probe| fewer.matches(probe)) {

@@ -112,6 +112,22 @@ proptest! {
     }
 
 
+    /// What lies within something that lies within a third lies within that.
+    #[test]
+    fn lying_within_is_transitive(profile in answering(), left_out in prop::collection::vec(0..3_u8, 21)) {
+        // Entries that are left out first from one and then from the other: each allows more, less, or something else.
+        let without = |most: u8| {
+            let mut left = profile.clone();
+            let mut kept = left_out.iter().map(|turn| *turn >= most);
+            left.syscalls.retain(|_| kept.next().unwrap_or(true));
+            side(&left)
+        };
+        let [a, b, c] = [0, 1, 2].map(without);
+        let within = |outer: &Side, inner: &Side| Drift::between(outer, inner).excess().next().is_none();
+        prop_assert!(!(within(&a, &b) && within(&b, &c)) || within(&a, &c));
+        prop_assert!(!(within(&c, &b) && within(&b, &a)) || within(&c, &a));
+    }
+
     /// A policy allows what its own profile allows.
     #[test]
     fn a_policy_is_its_profile(policy in arbitrary::policy(&[Abi::X86_64, Abi::I386, Abi::X32], 30)) {
