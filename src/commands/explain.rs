@@ -11,6 +11,7 @@ use tracer::recording::{Recording, read_all};
 use super::{RECORDING, json, unusable};
 use crate::cli::{Explain, Format};
 use crate::exit::{Condition, Exit, Failure};
+use crate::project;
 use crate::ui;
 use crate::ui::table::table;
 use crate::ui::text::{count, safe};
@@ -57,7 +58,8 @@ fn read(args: &Explain) -> Result<(Policy, Option<Recording>), Failure> {
         _ => {}
     }
     let recording = read_all(&[PathBuf::from(&path)])?;
-    let options = Options { tightness: args.tightness.into(), ..Options::default() };
+    let settings = project::settings(None)?;
+    let options = Options { tightness: args.tightness.into(), settings, ..Options::default() };
     Ok((learner::learn(&recording, &options), Some(recording)))
 }
 

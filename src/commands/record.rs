@@ -13,6 +13,7 @@ use tracer::{ebpf, part, ptrace};
 
 use crate::cli::{Backend, Record};
 use crate::exit::{Condition, Exit, Failure};
+use crate::project;
 use crate::ui::Ui;
 use crate::ui::progress::Progress;
 use crate::ui::text::count;
@@ -58,6 +59,8 @@ fn once(args: &Record, options: &Options, ui: Ui) -> Result<Outcome, Failure> {
 /// Repeats the command, each time a run of its own, which is a unit, until enough of them in a row needed nothing that those before
 /// had not. Ends sooner when the command fails or something is missing: what follows would tell of that.
 fn until_quiet(args: &Record, options: &Options, quiet: u32, ui: Ui) -> Result<Outcome, Failure> {
+    let settings = project::settings(None)?;
+    let learning = learner::Options { settings, ..learner::Options::default() };
     let mut all = once(args, options, ui)?;
     let mut in_a_row = 0;
     let mut times = 1_u32;
@@ -65,7 +68,7 @@ fn until_quiet(args: &Record, options: &Options, quiet: u32, ui: Ui) -> Result<O
         if !all.recording.complete() || all.end != CommandEnd::Code(0) {
             return Ok(all);
         }
-        let policy = learner::learn(&all.recording, &learner::Options::default());
+        let policy = learner::learn(&all.recording, &learning);
         let next = once(args, options, ui)?;
         let new = Replay::of(&policy).refused(&next.recording).len();
         all.recording.join(&next.recording);

@@ -8,6 +8,7 @@ use tracer::recording::{Recording, Summary};
 use super::json;
 use crate::cli::{Format, Graph, Show};
 use crate::exit::{Exit, Failure};
+use crate::project;
 use crate::ui;
 
 /// What is shown: docs/show.md.
@@ -23,7 +24,9 @@ struct Shown {
 pub(crate) fn run(args: &Show) -> Result<Exit, Failure> {
     let recording = Recording::read(&args.file)?;
     let summary = Summary::of(&recording);
-    let policy = learner::learn(&recording, &learner::Options::default());
+    let settings = project::settings(None)?;
+    let options = learner::Options { settings, ..learner::Options::default() };
+    let policy = learner::learn(&recording, &options);
     let domains = domains::of(&policy);
     if let Some(language) = args.graph {
         let picture = match language {

@@ -233,6 +233,10 @@ fn a_project_declares_its_places() {
         "{}",
         profile()
     );
+    // What explains, compares or looks at the recording reads it too.
+    let explained = room.learn(&["explain", "/srv/spool/job-7.q", spool]).succeeded();
+    assert!(explained.out.contains("allowed"), "{explained:?}");
+    room.learn(&["diff", spool, "p"]).succeeded();
     let sensitive = "[paths]\nvolatile = ['/srv/spool']\nsensitive = ['/srv/spool/']\n";
     room.write("other.toml", sensitive);
     room.learn(&["generate", spool, "--project", "other.toml", "-o", "p"]).succeeded();

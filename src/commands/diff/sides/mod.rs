@@ -24,6 +24,7 @@ use tracer::recording::read_all;
 use super::super::{RECORDING, unusable};
 use crate::cli::Diff;
 use crate::exit::{Condition, Failure};
+use crate::project;
 
 /// Docker's entries that count from some kernel on are judged for this one.
 const KERNEL: (u32, u32) = (6, 1);
@@ -93,8 +94,9 @@ fn file(path: &Path, args: &Diff) -> Result<Reading, Failure> {
             return apparmor::reading(path, &text, name);
         }
         let recording = read_all(&[PathBuf::from(path)])?;
-        let options =
-            learner::Options { tightness: args.tightness.into(), ..learner::Options::default() };
+        let settings = project::settings(None)?;
+        let tightness = args.tightness.into();
+        let options = learner::Options { tightness, settings, ..learner::Options::default() };
         let side = Side::of(&learner::learn(&recording, &options));
         return Ok(Reading { form: "recording", side, notes: Vec::new() });
     };
