@@ -3,11 +3,15 @@
 //!
 //! - `machine`: payloads in, results out
 //! - `recorder`: both backends tell the same, on each kernel
+//! - `files`: each way to use files is told, allowed where it was learned, and refused elsewhere
 //! - `io_uring`: what no call tells is seen
 //! - `apparmor`: profiles are enforced, and what was not learned is refused
 #![cfg(test)]
 
 mod apparmor;
+#[path = "../common/behaviours.rs"]
+mod behaviours;
+mod files;
 mod io_uring;
 mod machine;
 #[path = "../common/needed.rs"]
@@ -30,6 +34,7 @@ fn tests_of(kernel: &str) -> &'static [&'static str] {
             "record redis",
             "capabilities",
             "io-uring",
+            "files",
             "processes",
             "domains",
             "verify static",

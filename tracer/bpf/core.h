@@ -96,6 +96,10 @@ struct file {
     struct path f_path;
 } VIEW;
 
+struct vm_area_struct {
+    struct file *vm_file;
+} VIEW;
+
 struct fdtable {
     unsigned int max_fds;
     struct file **fd;

@@ -10,6 +10,8 @@
 /* include/linux/socket.h */
 #define AF_UNIX 1
 #define ADDRESS_MAX 128
+/* include/uapi/asm-generic/errno-base.h */
+#define ENOEXEC 8
 
 INLINE __u64 argument(const struct scratch *s, __u32 index) {
     return s->args[index & 7];
@@ -48,6 +50,8 @@ INLINE int applies(const struct scratch *s, const struct learn_rule *rule) {
         return !!(value & rule->when_bits);
     if (rule->when == LEARN_WHEN_ONE_OF)
         return value < 64 && (rule->when_bits >> value & 1);
+    if (rule->when == LEARN_WHEN_IS)
+        return value == rule->when_bits;
     return 1;
 }
 
@@ -207,6 +211,8 @@ GLOBAL int record_call(__u32 abi, __u32 nr, __u64 returned) {
     now.nr = nr;
     /* What a runtime does to files is not the container's: its profile takes effect when the program begins. */
     if (outcome == LEARN_NO_RETURN || t->phase == LEARN_STARTING || !applies(s, rule))
+        return 0;
+    if (rule->does & LEARN_EXECUTES && outcome != ENOEXEC)
         return 0;
     /* fstat, as libc makes it: often, and no access of its own. */
     if (rule->does & LEARN_EMPTY_IS_NOTHING) {

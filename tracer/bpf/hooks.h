@@ -10,6 +10,8 @@
 
 /* include/linux/sched.h */
 #define PF_IO_WORKER 0x10
+/* include/uapi/asm-generic/mman-common.h */
+#define PROT_EXEC 4
 /* include/uapi/linux/stat.h */
 #define S_IFMT 0170000
 #define S_IFREG 0100000
@@ -109,7 +111,7 @@ INLINE int entry(__u32 does, __u64 directory, __u64 name, __s32 refused) {
 }
 
 /* A new name beside an old one. */
-INLINE int entries(__u32 does, __u64 directory, __u64 name, __u64 directory_2, __u64 name_2, __s32 refused) {
+INLINE int entries(__u32 does, __u32 flags, __u64 directory, __u64 name, __u64 directory_2, __u64 name_2, __s32 refused) {
     struct learn_task *t = served();
     struct scratch *s;
     __u32 end = 0;
@@ -119,6 +121,7 @@ INLINE int entries(__u32 does, __u64 directory, __u64 name, __u64 directory_2, _
     s = begin_hooked(t, does, &end);
     if (!s)
         return 0;
+    s->head.args[1] = flags;
     put_entry(s, LEARN_BASE, &end, (const struct path *)directory, name);
     put_entry(s, LEARN_BASE_2, &end, (const struct path *)directory_2, name_2);
     return end_hooked(end);
@@ -142,6 +145,31 @@ int file_opened(__u64 *ctx) {
     s->head.open_flags = flags;
     if (mode & FMODE_CREATED)
         s->head.says |= LEARN_CREATED;
+    put_object(s, &end, __builtin_preserve_access_index(&file->f_path));
+    return end_hooked(end);
+}
+
+/* (mapping, what the call asked for, what it becomes): a file's mapping becomes executable. Which file that is the call does not tell,
+ * so it is heard of here for every task. */
+SEC("fexit/security_file_mprotect")
+int mapping_changed(__u64 *ctx) {
+    struct vm_area_struct *mapping = (struct vm_area_struct *)ctx[0];
+    struct learn_task *t;
+    struct file *file = 0;
+    struct scratch *s;
+    __u32 end = 0;
+
+    if (!(ctx[2] & PROT_EXEC) || (__s32)ctx[3])
+        return 0;
+    READ(file, mapping->vm_file);
+    if (!file || !has_path(file))
+        return 0;
+    t = current_recorded();
+    if (!t || t->phase == LEARN_STARTING)
+        return 0;
+    s = begin_hooked(t, LEARN_DOES_MAP, &end);
+    if (!s)
+        return 0;
     put_object(s, &end, __builtin_preserve_access_index(&file->f_path));
     return end_hooked(end);
 }
@@ -176,13 +204,13 @@ int symlink_made(__u64 *ctx) {
 /* (old name, new directory, new name): both are in one mount. */
 SEC("fexit/security_path_link")
 int link_made(__u64 *ctx) {
-    return entries(LEARN_DOES_LINK, ctx[1], ctx[2], ctx[1], ctx[0], ctx[3]);
+    return entries(LEARN_DOES_LINK, 0, ctx[1], ctx[2], ctx[1], ctx[0], ctx[3]);
 }
 
 /* (old directory, old name, new directory, new name, flags) */
 SEC("fexit/security_path_rename")
 int name_changed(__u64 *ctx) {
-    return entries(LEARN_DOES_RENAME, ctx[0], ctx[1], ctx[2], ctx[3], ctx[5]);
+    return entries(LEARN_DOES_RENAME, (__u32)ctx[4], ctx[0], ctx[1], ctx[2], ctx[3], ctx[5]);
 }
 
 #endif

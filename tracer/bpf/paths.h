@@ -20,7 +20,7 @@ GLOBAL __u64 walk(__u64 from, __u64 in, __u32 end) {
     struct vfsmount *vfsmount = (struct vfsmount *)in;
     struct mount *mount, *above = 0;
     struct qstr name = {};
-    __u32 begun = end, length, i;
+    __u32 begun = end, length, alone, i;
 
     if (!s)
         return begun | GIVEN_UP;
@@ -38,10 +38,12 @@ GLOBAL __u64 walk(__u64 from, __u64 in, __u32 end) {
             continue;
         }
         READ(parent, dentry->d_parent);
-        /* The root of a file system that is mounted nowhere, or not any more. */
-        if (parent == dentry || !parent)
-            goto done;
         READ(name.len, dentry->d_name.len);
+        /* The root of a file system that is mounted nowhere, or not any more, which is called "/"; or what stands in no tree: memory
+         * that is executed, by its name. */
+        alone = parent == dentry || !parent;
+        if (alone && name.len <= 1)
+            goto done;
         READ(name.name, dentry->d_name.name);
         length = name.len & NAME_MAX;
         barrier(length);
@@ -52,6 +54,8 @@ GLOBAL __u64 walk(__u64 from, __u64 in, __u32 end) {
         end++;
         if (end - begun > PATH_MAX)
             goto cut;
+        if (alone)
+            goto done;
         dentry = parent;
     }
 cut:

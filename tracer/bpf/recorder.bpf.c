@@ -197,6 +197,7 @@ int program_started(__u64 *ctx) {
     struct linux_binprm *bprm = (struct linux_binprm *)ctx[2];
     struct learn_task *t = recorded(former), now = {};
     struct file *file = 0;
+    __s32 fd;
     const char *name = 0;
     struct fs_struct *fs;
     struct scratch *s;
@@ -252,7 +253,13 @@ int program_started(__u64 *ctx) {
     length = bpf_probe_read_kernel_str(s->bytes + start, PATH_MAX, name);
     if (length > 1)
         part(s, LEARN_NAME, &end, (length - 1) & (PATH_MAX - 1));
-    if (s->bytes[start] != '/')
+    /* A descriptor, as execveat names it: a script's stays open for its interpreter, a program's may be closed by now. */
+    fd = open_file_in(s, start);
+    file = fd < 0 ? 0 : file_of(task, fd);
+    if (file && has_path(file)) {
+        put_path(s, LEARN_BASE_2, &end, __builtin_preserve_access_index(&file->f_path));
+        s->head.says |= LEARN_THROUGH_FD;
+    } else if (s->bytes[start] != '/')
         put_path(s, LEARN_BASE_2, &end, __builtin_preserve_access_index(&fs->pwd));
     return send(end);
 }

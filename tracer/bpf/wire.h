@@ -192,6 +192,8 @@ enum learn_does {
     LEARN_ACCEPTS = 2048,
     /* It has the kernel do what no call tells. */
     LEARN_HIDES = 4096,
+    /* It concerns a file only when that turns out to be no program; a program that is executed is told by the exec. */
+    LEARN_EXECUTES = 8192,
 };
 
 /* A call asks for a capability before it is known whether it is needed (abi::capabilities::When). */
@@ -219,6 +221,8 @@ enum learn_when {
     LEARN_WHEN_BITS,
     /* When argument `when_argument` is the number of one of the bits. */
     LEARN_WHEN_ONE_OF,
+    /* When argument `when_argument` is `when_bits`. */
+    LEARN_WHEN_IS,
 };
 
 /* The position of a word in memory, behind the registers. */
@@ -268,6 +272,7 @@ enum learn_hooked {
     LEARN_DOES_SYMLINK,
     LEARN_DOES_LINK,
     LEARN_DOES_RENAME,
+    LEARN_DOES_MAP,
 };
 
 /* The byte strings behind a record; they stand in the order in which the programs put them. Paths that the kernel resolved are written from the last name to the

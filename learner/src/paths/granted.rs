@@ -8,7 +8,7 @@ use crate::evidence::succeeded;
 
 /// Errors with which a call fails only after the security module has allowed the access: a profile that does not allow it
 /// turns them into `EACCES`, and the program takes another way than in its training.
-const AFTERWARDS: [(&str, &[Access], &str); 5] = [
+const AFTERWARDS: [(&str, &[Access], &str); 8] = [
     (
         "ENXIO",
         &[Access::Read, Access::Write, Access::Append],
@@ -22,13 +22,28 @@ const AFTERWARDS: [(&str, &[Access], &str); 5] = [
     ("EBUSY", &[Access::Read, Access::Write, Access::Append], "as above: a device for one only"),
     (
         "EAGAIN",
-        &[Access::Lock],
+        &[Access::Lock, Access::LockExclusive],
         "security_file_lock comes first (flock, fs/locks.c): another one has the lock",
     ),
     (
         "ENOTEMPTY",
         &[Access::Rmdir, Access::Rename],
         "security_path_rmdir and security_path_rename come first (fs/namei.c)",
+    ),
+    (
+        "EISDIR",
+        &[Access::Delete, Access::Rename],
+        "security_path_unlink and security_path_rename come before may_delete (fs/namei.c)",
+    ),
+    (
+        "ENOTDIR",
+        &[Access::Rename],
+        "as above; of rmdir the rule would be for a directory of this name, and there is none",
+    ),
+    (
+        "ENOEXEC",
+        &[Access::Exec],
+        "security_bprm_creds_for_exec comes before the search for who can load it (fs/exec.c): shells then read it themselves",
     ),
 ];
 

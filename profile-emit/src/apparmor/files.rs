@@ -15,11 +15,15 @@ use crate::Note;
 /// From the hooks in security/apparmor/lsm.c and the permissions that `aa_path_perm` is asked there. Reading attributes is
 /// granted to everybody (`aa_compute_fperms`, security/apparmor/file.c); setting times and extended attributes, and changing
 /// the directory, are not mediated.
+///
+/// A permission to append (`a`) lets a file be opened for that, but not written to, which is asked for at each write
+/// (`common_file_perm`), nor be made; so who appends may write. An exclusive lock asks for writing, however the file is open
+/// (`apparmor_file_lock`).
 fn permissions(access: Access) -> &'static str {
     match access {
         Access::Read => "r",
-        Access::Append => "a",
         Access::Write
+        | Access::Append
         | Access::Create
         | Access::Delete
         | Access::Symlink
@@ -31,6 +35,7 @@ fn permissions(access: Access) -> &'static str {
         | Access::Truncate => "w",
         Access::Rename => "rw",
         Access::Lock => "k",
+        Access::LockExclusive => "wk",
         Access::MmapExec => "m",
         Access::Exec => "x",
         // A link rule of its own.
@@ -44,8 +49,8 @@ const OWNED: [&str; 6] = ["/dev/shm/", "/home/", "/proc/", "/run/user/", "/tmp/"
 fn directory(rule: &FileRule) -> Directory {
     let is_made = |a: &Access| matches!(a, Access::Mkdir | Access::Rmdir);
     let is_file = |a: &Access| {
-        use Access::{Append, Exec, Lock, MmapExec, Symlink, Truncate, Write};
-        matches!(a, Append | Exec | Lock | MmapExec | Symlink | Truncate | Write)
+        use Access::{Append, Exec, MmapExec, Symlink, Truncate, Write};
+        matches!(a, Append | Exec | MmapExec | Symlink | Truncate | Write)
     };
     match (rule.access.iter().any(is_made), rule.access.iter().any(is_file)) {
         (true, false) => Directory::Yes,
@@ -72,19 +77,14 @@ struct Permitted {
 }
 
 impl Permitted {
-    /// In the order in which people write them; writing includes appending, and the parser refuses both together.
+    /// In the order in which people write them.
     fn text(&self) -> String {
-        let writes = self.letters.contains(&'w');
         let letter = |p: char| match (p, &self.under) {
             ('x', None) => "ix".to_owned(),
             ('x', Some(child)) => format!("cx -> {child}"),
             (p, _) => p.to_string(),
         };
-        "rwakmx"
-            .chars()
-            .filter(|p| self.letters.contains(p) && !(*p == 'a' && writes))
-            .map(letter)
-            .collect()
+        "rwkmx".chars().filter(|p| self.letters.contains(p)).map(letter).collect()
     }
 }
 
@@ -97,6 +97,13 @@ fn is_path(pattern: &Pattern) -> bool {
     let has_nul = |part: &Part| matches!(part, Part::Literal(b) if b.as_bytes().contains(&0));
     rooted && !pattern.0.iter().any(has_nul)
 }
+
+/// What memfd_create(2) makes: it stands in no tree, and `AppArmor` calls it `/`.
+fn is_memory(path: &ByteString) -> bool {
+    path.as_bytes().starts_with(b"/memfd:")
+}
+
+const MEMORY: &str = "programs were executed from memory (memfd_create), which have no path: AppArmor refuses to execute them";
 
 /// What a wide rule rests on, for the comment behind it. The examples are quoted: they are one line of plain text, whatever they hold.
 fn support(evidence: &Evidence) -> String {
@@ -116,7 +123,12 @@ pub(super) fn rules(policy: &Policy, files: &Files, notes: &mut Vec<Note>) -> Ve
     let mut changes: BTreeMap<String, String> = BTreeMap::new();
     let mut links = Vec::new();
     let mut refused = BTreeSet::new();
+    let mut from_memory = false;
     for Rule { allow: rule, evidence } in &policy.files {
+        if rule.path.as_literal().is_some_and(is_memory) {
+            from_memory = true;
+            continue;
+        }
         if !is_path(&rule.path) {
             refused.insert(rule.path.to_string());
             continue;
@@ -157,6 +169,10 @@ pub(super) fn rules(policy: &Policy, files: &Files, notes: &mut Vec<Note>) -> Ve
         all.entry((path, false)).or_default().letters.extend(permissions.chars());
     };
     for exec in policy.execs.iter().map(|rule| &rule.allow) {
+        if is_memory(&exec.path) {
+            from_memory = true;
+            continue;
+        }
         let (under, ExecRule { path, interpreter, loader }) =
             (files.changes.get(exec.runs()), exec);
         permit(path.as_bytes(), if interpreter.is_some() { "rx" } else { "x" }, under);
@@ -198,6 +214,9 @@ pub(super) fn rules(policy: &Policy, files: &Files, notes: &mut Vec<Note>) -> Ve
         })
         .collect();
     rules.extend(links.into_iter().map(Line::from));
+    if from_memory {
+        notes.push(MEMORY.to_owned());
+    }
     notes.extend(refused.into_iter().map(|path| {
         format!("AppArmor's rules are for absolute paths, and {path:?} is none: it has no rule")
     }));

@@ -16,11 +16,30 @@ use crate::parser;
 use crate::paths::{path, pattern, probes, stands_for};
 use crate::support::{self, nothing, rule};
 
-const ACCESSES: [Access; 20] = {
+const ACCESSES: [Access; 21] = {
     use Access::*;
     [
-        Read, Write, Append, Create, Delete, Rename, Link, Symlink, Mkdir, Rmdir, Mknod, Chmod,
-        Chown, Truncate, Setattr, Getattr, Lock, MmapExec, Exec, Chdir,
+        Read,
+        Write,
+        Append,
+        Create,
+        Delete,
+        Rename,
+        Link,
+        Symlink,
+        Mkdir,
+        Rmdir,
+        Mknod,
+        Chmod,
+        Chown,
+        Truncate,
+        Setattr,
+        Getattr,
+        Lock,
+        LockExclusive,
+        MmapExec,
+        Exec,
+        Chdir,
     ]
 };
 
@@ -32,9 +51,9 @@ fn asked(access: Access) -> u32 {
     const WRITE: u32 = may::WRITE | may::APPEND;
     match access {
         Access::Read => may::READ,
-        Access::Append => may::APPEND,
         Access::Rename => may::READ | WRITE,
         Access::Lock => may::LOCK,
+        Access::LockExclusive => may::LOCK | WRITE,
         Access::MmapExec => may::MAP,
         Access::Exec => RUN,
         Access::Link => may::LINK,
@@ -45,10 +64,10 @@ fn asked(access: Access) -> u32 {
 
 /// Where the kernel ends a directory's path with a slash, and whether this is one.
 fn forms(access: &BTreeSet<Access>) -> (bool, bool) {
-    use Access::{Append, Exec, Lock, Mkdir, MmapExec, Rmdir, Symlink, Truncate, Write};
+    use Access::{Append, Exec, Mkdir, MmapExec, Rmdir, Symlink, Truncate, Write};
     let any = |of: &[Access]| of.iter().any(|a| access.contains(a));
     let made = any(&[Mkdir, Rmdir]);
-    let written = any(&[Append, Exec, Lock, MmapExec, Symlink, Truncate, Write]);
+    let written = any(&[Append, Exec, MmapExec, Symlink, Truncate, Write]);
     (written || !made, made || !written)
 }
 

@@ -85,9 +85,24 @@ pub enum Effect {
     Probe,
     /// Maps it: executable if the argument has `PROT_EXEC`.
     Map(u8),
-    /// Locks it, if the operation in this argument is a lock.
+    /// Opens what a handle stands for, somewhere in the file system of the named file, by the `O_` flags in this argument, and
+    /// returns its descriptor.
+    OpenHandle(u8),
+    /// Opens the other end of a terminal by the `O_` flags in this argument, if the request in the other is `TIOCGPTPEER`.
+    OpenPeer {
+        /// The argument with the request.
+        request: u8,
+        /// The argument with the flags.
+        flags: u8,
+    },
+    /// Renames it, or gives each the other's name if this argument has `RENAME_EXCHANGE`.
+    RenameBy(u8),
+    /// Locks it, if the operation in this argument is a lock of fcntl(2).
     LockBy(u8),
-    /// Executes it. What was executed is told by the exec event, not by the call's path.
+    /// Locks it as flock(2) does, by the operation in this argument.
+    FlockBy(u8),
+    /// Executes it. What was executed is told by the exec event, not by the call's path; but not what turned out to be no
+    /// program (`ENOEXEC`), which shells then read themselves.
     Execute,
 }
 
@@ -99,8 +114,15 @@ pub const AT_REMOVEDIR: u32 = 0x200;
 pub const AT_SYMLINK_FOLLOW: u32 = 0x400;
 /// `AT_EMPTY_PATH` (linux/fcntl.h): an empty path names the descriptor itself.
 pub const AT_EMPTY_PATH: u32 = 0x1000;
+/// `RENAME_EXCHANGE` (linux/fs.h).
+pub const RENAME_EXCHANGE: u32 = 2;
+/// `TIOCGPTPEER` (asm-generic/ioctls.h): opens a terminal without a name being given (ioctl_tty(2)).
+pub const TIOCGPTPEER: u32 = 0x5441;
 
-use Effect::{Creat, Does, Execute, LockBy, Map, Open, OpenHow, Probe, Unlink};
+use Effect::{
+    Creat, Does, Execute, FlockBy, LockBy, Map, Open, OpenHandle, OpenHow, OpenPeer, Probe,
+    RenameBy, Unlink,
+};
 use Follow::{Always, If, Never, Unless};
 
 const fn cwd(path: u8, follow: Follow) -> Object {
@@ -144,7 +166,7 @@ pub static TABLE: &[PathCall] = &[
     one("fchownat", at(0, 1, Unless(4, AT_SYMLINK_NOFOLLOW)), Does(Access::Chown)),
     one("fcntl", Object::Fd(0), LockBy(1)),
     one("fcntl64", Object::Fd(0), LockBy(1)),
-    one("flock", Object::Fd(0), Does(Access::Lock)),
+    one("flock", Object::Fd(0), FlockBy(1)),
     one("fremovexattr", Object::Fd(0), Does(Access::Setattr)),
     one("fsetxattr", Object::Fd(0), Does(Access::Setattr)),
     one("fstatat64", at(0, 1, Unless(3, AT_SYMLINK_NOFOLLOW)), Does(Access::Getattr)),
@@ -152,6 +174,7 @@ pub static TABLE: &[PathCall] = &[
     one("ftruncate64", Object::Fd(0), Does(Access::Truncate)),
     one("futimesat", at(0, 1, Always), Does(Access::Setattr)),
     one("getxattr", cwd(0, Always), Does(Access::Getattr)),
+    one("ioctl", Object::Fd(0), OpenPeer { request: 1, flags: 2 }),
     one("lchown", cwd(0, Never), Does(Access::Chown)),
     one("lchown32", cwd(0, Never), Does(Access::Chown)),
     one("lgetxattr", cwd(0, Never), Does(Access::Getattr)),
@@ -173,6 +196,7 @@ pub static TABLE: &[PathCall] = &[
     one("oldlstat", cwd(0, Never), Does(Access::Getattr)),
     one("oldstat", cwd(0, Always), Does(Access::Getattr)),
     one("open", cwd(0, Always), Open(1)),
+    one("open_by_handle_at", Object::Fd(0), OpenHandle(2)),
     one("openat", at(0, 1, Always), Open(2)),
     one("openat2", at(0, 1, Always), OpenHow(2)),
     one("readlink", cwd(0, Never), Does(Access::Getattr)),
@@ -180,7 +204,7 @@ pub static TABLE: &[PathCall] = &[
     one("removexattr", cwd(0, Always), Does(Access::Setattr)),
     two("rename", cwd(0, Never), cwd(1, Never), Does(Access::Rename)),
     two("renameat", at(0, 1, Never), at(2, 3, Never), Does(Access::Rename)),
-    two("renameat2", at(0, 1, Never), at(2, 3, Never), Does(Access::Rename)),
+    two("renameat2", at(0, 1, Never), at(2, 3, Never), RenameBy(4)),
     one("rmdir", cwd(0, Never), Does(Access::Rmdir)),
     one("setxattr", cwd(0, Always), Does(Access::Setattr)),
     one("stat", cwd(0, Always), Does(Access::Getattr)),

@@ -299,7 +299,11 @@ fn by_descriptor(row: &PathCall) -> bool {
     matches!(row.object, crate::abi::paths::Object::Fd(_))
         || !matches!(
             row.effect,
-            Effect::Open(_) | Effect::OpenHow(_) | Effect::Creat | Effect::Does(_)
+            Effect::Open(_)
+                | Effect::OpenHow(_)
+                | Effect::Creat
+                | Effect::Does(_)
+                | Effect::RenameBy(_)
         )
 }
 

@@ -1,7 +1,7 @@
 //! What a call did to a file, in AppArmor's terms.
 
-use crate::abi::paths::{AT_REMOVEDIR, Effect, PathCall};
-use crate::decode::Call;
+use crate::abi::paths::{AT_REMOVEDIR, Effect, PathCall, RENAME_EXCHANGE, TIOCGPTPEER};
+use crate::decode::{Call, low};
 use crate::recording::{Access, ByteString, What};
 
 /// What is known of an opened file beyond the call's arguments.
@@ -15,6 +15,7 @@ pub struct Opened {
 
 // asm-generic/fcntl.h, the same on x86 and arm64 but for O_DIRECTORY.
 const O_ACCMODE: u32 = 0o3;
+const O_RDONLY: u32 = 0;
 const O_WRONLY: u32 = 0o1;
 const O_RDWR: u32 = 0o2;
 const O_TRUNC: u32 = 0o1000;
@@ -25,6 +26,10 @@ pub const O_CREAT: u32 = 0o100;
 /// `O_TMPFILE`'s own bit, `__O_TMPFILE`.
 pub const O_TMPFILE: u32 = 0o20_000_000;
 const PROT_EXEC: u64 = 4;
+/// flock(2)'s exclusive lock (asm-generic/fcntl.h).
+const LOCK_EX: u64 = 2;
+/// What a call returns for a file that is no program.
+const NO_PROGRAM: i64 = -(libc::ENOEXEC as i64);
 /// The operations of fcntl(2) that lock: `F_SETLK`, `F_SETLKW`, their 64-bit forms for 32-bit programs, and those of the
 /// open-file-description locks (linux/fcntl.h).
 pub const LOCKS: [u64; 6] = [6, 7, 13, 14, 37, 38];
@@ -37,13 +42,17 @@ pub fn of_open(opened: Opened) -> Vec<Access> {
     }
     let mut all = Vec::with_capacity(3);
     let mode = flags & O_ACCMODE;
-    if mode != O_WRONLY {
+    let writes = mode == O_WRONLY || mode == O_RDWR;
+    // Mode 3 is for ioctl(2) alone (open(2)): neither is granted.
+    if mode == O_RDONLY || mode == O_RDWR {
         all.push(Access::Read);
     }
-    if mode == O_WRONLY || mode == O_RDWR {
+    if writes {
         all.push(if flags & O_APPEND != 0 { Access::Append } else { Access::Write });
     }
-    if created || flags & O_TMPFILE != 0 {
+    // Who opens to read what need not be there asks to make it, also when it is (aa_map_file_to_perms,
+    // security/apparmor/include/file.h).
+    if created || flags & O_TMPFILE != 0 || flags & O_CREAT != 0 && !writes {
         all.push(Access::Create);
     }
     if flags & O_TRUNC != 0 && !created {
@@ -59,7 +68,12 @@ pub fn accesses(row: &PathCall, call: &Call, opened: Option<Opened>) -> Vec<Acce
         Effect::Open(_) | Effect::OpenHow(_) | Effect::Creat => {
             opened.map(of_open).unwrap_or_default()
         }
+        // Nobody knows what could not be opened.
+        Effect::OpenHandle(_) | Effect::OpenPeer { .. } if !call.succeeded() => Vec::new(),
+        Effect::OpenPeer { request, .. } if low(argument(request)) != TIOCGPTPEER => Vec::new(),
+        Effect::OpenHandle(_) | Effect::OpenPeer { .. } => opened.map(of_open).unwrap_or_default(),
         Effect::Does(access) => vec![access],
+        Effect::RenameBy(_) => vec![Access::Rename],
         Effect::Unlink(flags) if argument(flags) & u64::from(AT_REMOVEDIR) != 0 => {
             vec![Access::Rmdir]
         }
@@ -67,6 +81,9 @@ pub fn accesses(row: &PathCall, call: &Call, opened: Option<Opened>) -> Vec<Acce
         Effect::Probe => vec![Access::Getattr],
         Effect::Map(prot) if argument(prot) & PROT_EXEC != 0 => vec![Access::MmapExec],
         Effect::LockBy(op) if is_lock(argument(op)) => vec![Access::Lock],
+        Effect::FlockBy(op) if argument(op) & LOCK_EX != 0 => vec![Access::LockExclusive],
+        Effect::FlockBy(_) => vec![Access::Lock],
+        Effect::Execute if call.result == Some(NO_PROGRAM) => vec![Access::Exec],
         Effect::Map(_) | Effect::LockBy(_) | Effect::Execute => Vec::new(),
     }
 }
@@ -75,7 +92,9 @@ pub fn accesses(row: &PathCall, call: &Call, opened: Option<Opened>) -> Vec<Acce
 pub fn flags_in_registers(row: &PathCall, call: &Call) -> Option<u32> {
     match row.effect {
         // Flags are an int: the low half of the register.
-        Effect::Open(at) => u32::try_from(call.args[usize::from(at)] & 0xffff_ffff).ok(),
+        Effect::Open(at) | Effect::OpenHandle(at) | Effect::OpenPeer { flags: at, .. } => {
+            u32::try_from(call.args[usize::from(at)] & 0xffff_ffff).ok()
+        }
         Effect::Creat => Some(O_CREAT | O_WRONLY | O_TRUNC),
         _ => None,
     }
@@ -105,10 +124,21 @@ pub fn facts(
     if !is_file(object.as_bytes()) {
         return Vec::new();
     }
-    accesses(row, call, opened)
+    let fact = |access, path: &ByteString, target: Option<&ByteString>| What::File {
+        path: path.clone(),
+        access,
+        target: target.cloned(),
+    };
+    let mut all: Vec<What> = accesses(row, call, opened)
         .into_iter()
-        .map(|access| What::File { path: object.clone(), access, target: second.cloned() })
-        .collect()
+        .map(|access| fact(access, object, second))
+        .collect();
+    if let (Effect::RenameBy(flags), Some(second)) = (row.effect, second)
+        && call.args[usize::from(flags)] & u64::from(RENAME_EXCHANGE) != 0
+    {
+        all.push(fact(Access::Rename, second, Some(object)));
+    }
+    all
 }
 
 #[cfg(test)]

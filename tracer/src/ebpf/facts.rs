@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 
 use crate::abi::paths::{self, Effect, Object};
 use crate::abi::{Abi, calls};
-use crate::decode::files::{self, O_TMPFILE, Opened};
+use crate::decode::files::{self, Opened};
 use crate::decode::resolve::View;
 use crate::decode::{Call, exec, sockets};
 use crate::recording::{Access, ByteString, Completion, Seen, What};
@@ -97,10 +97,23 @@ impl Reader {
         let view = self.view(arrived, completion)?;
         let name = arrived.text(Part::Name);
         let base = arrived.path(Part::Base2);
-        let named = view.resolve(base.as_bytes(), name, true).ok();
-        if exec::needs(&view.outside(executable.as_bytes())).is_err() && !name.is_empty() {
+        let named = match behind_link(name) {
+            Some([]) if arrived.says(says::THROUGH_FD) => Some(Ok(base)),
+            Some(rest) if arrived.says(says::THROUGH_FD) => {
+                Some(view.resolve(base.as_bytes(), rest, true))
+            }
+            // Closed at the exec: then it was no script (begin_new_exec and BINPRM_FLAGS_PATH_INACCESSIBLE, fs/exec.c).
+            Some(_) if name.starts_with(b"/dev/fd/") => None,
+            _ => Some(view.resolve(base.as_bytes(), name, true)),
+        };
+        // What runs from memory alone is no file that could be looked at.
+        let is_file = files::is_file(executable.as_bytes()) && !name.is_empty();
+        let is_gone = matches!(named, Some(Err(_)))
+            || exec::needs(&view.outside(executable.as_bytes())).is_err();
+        if is_file && is_gone {
             completion.lose("programs that could not be looked at while they were there", 1);
         }
+        let named = named.and_then(Result::ok);
         Some(exec::program(&view, named.as_ref(), executable))
     }
 
@@ -132,15 +145,11 @@ impl Reader {
             Effect::OpenHow(_) => Some(head.open_flags),
             _ => files::flags_in_registers(row, &call),
         };
-        let temporary = flags.is_some_and(|flags| flags & O_TMPFILE != 0);
-        let view = self.views.of(arrived).ok_or(Some(OUT_OF_REACH))?;
-        let mut resolver = Resolver { arrived, call: &call, view: &view, flags, gone: false };
+        let view = self.views.of(arrived);
+        let view = view.as_ref();
+        let mut resolver = Resolver { arrived, call: &call, view, flags, gone: false };
         let (first, second) = (FIRST, SECOND);
-        let Some(mut object) = resolver.object(row.object, &first)? else { return Ok(None) };
-        if temporary && arrived.says(says::BASE_IS_OBJECT) {
-            // The file has no name; the directory was asked for.
-            object = parent(&object);
-        }
+        let Some(object) = resolver.object(row.object, &first)? else { return Ok(None) };
         let target = match row.second {
             Some(named) => match resolver.object(named, &second)? {
                 Some(target) => Some(target),
@@ -151,10 +160,9 @@ impl Reader {
         if resolver.gone {
             completion.notes.insert(AFTERWARDS.to_owned());
         }
-        let created = arrived.says(says::CREATED) && !temporary;
-        let opened = flags.map(|flags| Opened { flags, created });
+        let opened = flags.map(|flags| Opened { flags, created: arrived.says(says::CREATED) });
         let facts = files::facts(row, &call, opened, &object, target.as_ref());
-        let not_owner = !self.owned(arrived, &view, &object, target.as_ref());
+        let not_owner = !self.owned(arrived, view, &object, target.as_ref());
         Ok(Some(Told { facts, outcome: head.outcome, not_owner }))
     }
 
@@ -170,16 +178,12 @@ impl Reader {
             completion.lose("operations of an unknown kind", 1);
             return Told::default();
         };
-        let mut object = arrived.path(Part::Base);
+        let object = arrived.path(Part::Base);
         let two = matches!(does, Access::Link | Access::Rename);
         let target = two.then(|| arrived.path(Part::Base2));
         let accesses = match head.args[0] {
             0 => {
-                let temporary = head.open_flags & O_TMPFILE != 0;
-                if temporary {
-                    object = parent(&object);
-                }
-                let created = arrived.says(says::CREATED) && !temporary;
+                let created = arrived.says(says::CREATED);
                 files::of_open(Opened { flags: head.open_flags, created })
             }
             _ => vec![*does],
@@ -188,15 +192,21 @@ impl Reader {
             return Told::default();
         }
         let fact = |access| What::File { path: object.clone(), access, target: target.clone() };
-        let not_owner = arrived.says(says::NOT_OWNER);
-        Told { not_owner, ..Told::ok(accesses.into_iter().map(fact).collect()) }
+        let mut facts: Vec<What> = accesses.into_iter().map(fact).collect();
+        if let (Access::Rename, Some(target)) = (does, &target)
+            && head.args[1] & paths::RENAME_EXCHANGE != 0
+        {
+            let (path, target) = (target.clone(), Some(object.clone()));
+            facts.push(What::File { path, access: *does, target });
+        }
+        Told { not_owner: arrived.says(says::NOT_OWNER), ..Told::ok(facts) }
     }
 
     /// Whether the file belongs to the task, as far as that can still be known; a file that is not there has no other owner.
     fn owned(
         &mut self,
         arrived: &Arrived<'_>,
-        view: &View,
+        view: Option<&View>,
         object: &ByteString,
         target: Option<&ByteString>,
     ) -> bool {
@@ -213,7 +223,7 @@ impl Reader {
         let there = [Some(object), target]
             .into_iter()
             .flatten()
-            .find_map(|path| std::fs::symlink_metadata(view.outside(path.as_bytes())).ok());
+            .find_map(|path| std::fs::symlink_metadata(view?.outside(path.as_bytes())).ok());
         match there {
             Some(file) => file.uid() == arrived.head.fsuid,
             None => !self.foreign.contains(object),
@@ -272,14 +282,6 @@ fn call(arrived: &Arrived<'_>) -> Call {
     Call { abi: abi(head.abi), nr: head.nr, args: head.args.map(u64::from), result: Some(result) }
 }
 
-fn parent(path: &ByteString) -> ByteString {
-    let bytes = path.as_bytes();
-    match bytes.iter().rposition(|byte| *byte == b'/') {
-        None | Some(0) => "/".into(),
-        Some(slash) => bytes[..slash].into(),
-    }
-}
-
 /// What follows `/proc/self/fd/N/` or `/dev/fd/N/` in a name.
 fn behind_link(name: &[u8]) -> Option<&[u8]> {
     let rest = name.strip_prefix(b"/proc/self/fd/").or_else(|| name.strip_prefix(b"/dev/fd/"))?;
@@ -316,7 +318,8 @@ const SECOND: Place = Place {
 struct Resolver<'a> {
     arrived: &'a Arrived<'a>,
     call: &'a Call,
-    view: &'a View,
+    /// Without one, only what the kernel has resolved itself can be told.
+    view: Option<&'a View>,
     flags: Option<u32>,
     /// Something on the way was gone already.
     gone: bool,
@@ -345,15 +348,11 @@ impl Resolver<'_> {
             Some(rest @ [_, ..]) => rest,
             _ => name,
         };
+        let view = self.view.ok_or(Some(OUT_OF_REACH))?;
         if !self.call.succeeded() {
-            return self
-                .view
-                .resolve(base.as_bytes(), name, follow)
-                .map(Some)
-                .map_err(|_gone| None);
+            return view.resolve(base.as_bytes(), name, follow).map(Some).map_err(|_gone| None);
         }
-        let (path, whole) = self
-            .view
+        let (path, whole) = view
             .resolve_afterwards(base.as_bytes(), name, follow)
             .map_err(|_gone| Some(UNRESOLVED))?;
         self.gone |= !whole;
@@ -376,11 +375,5 @@ mod tests {
         assert_eq!(behind_link(b"/proc/self/fd/12"), Some(&b""[..]));
         assert_eq!(behind_link(b"/dev/fd/3/a/b"), Some(&b"a/b"[..]));
         assert_eq!(behind_link(b"/proc/self/maps"), None);
-    }
-
-    #[test]
-    fn a_parent_is_the_directory_above() {
-        assert_eq!(parent(&"/a/b".into()), "/a".into());
-        assert_eq!(parent(&"/a".into()), "/".into());
     }
 }

@@ -38,9 +38,9 @@ pub(super) const CAPABILITIES: [(&str, Hook); 2] = [
     ("capability_asked", Hook::Return("cap_capable")),
 ];
 
-/// Where the kernel asks its security modules about what io_uring does to files: no call tells of it. Some kernels refuse programs at
-/// functions, and before Linux 5.12 the threads that do it belong to nobody.
-pub(super) const OPERATIONS: [(&str, Hook); 8] = [
+/// Where the kernel asks its security modules about what no call tells: what io_uring does to files, and which file's mapping becomes
+/// executable. Some kernels refuse programs at functions, and before Linux 5.12 the threads that do it belong to nobody.
+pub(super) const OPERATIONS: [(&str, Hook); 9] = [
     ("file_opened", Hook::Return("security_file_open")),
     ("node_made", Hook::Return("security_path_mknod")),
     ("directory_made", Hook::Return("security_path_mkdir")),
@@ -49,6 +49,7 @@ pub(super) const OPERATIONS: [(&str, Hook); 8] = [
     ("symlink_made", Hook::Return("security_path_symlink")),
     ("link_made", Hook::Return("security_path_link")),
     ("name_changed", Hook::Return("security_path_rename")),
+    ("mapping_changed", Hook::Return("security_file_mprotect")),
 ];
 const OPERATIONS_SINCE: (u32, u32) = (5, 12);
 

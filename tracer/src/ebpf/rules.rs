@@ -79,7 +79,7 @@ fn of_path(rule: &mut Rule, row: &paths::PathCall) {
     let mut bits = (0, 0, 0);
     let mut does = 0;
     match row.effect {
-        Effect::Open(flags) => {
+        Effect::Open(flags) | Effect::OpenHandle(flags) => {
             keep(flags);
             does |= does::RETURNS_FD;
         }
@@ -88,8 +88,15 @@ fn of_path(rule: &mut Rule, row: &paths::PathCall) {
         Effect::Does(Access::Chdir) if row.name == "chroot" => does |= does::CHANGES_ROOT,
         Effect::Does(Access::Chdir) => does |= does::CHANGES_CWD,
         Effect::Does(Access::Getattr) => does |= does::EMPTY_IS_NOTHING,
-        // What was executed is told by the exec itself.
-        Effect::Execute => return,
+        Effect::Execute => does |= does::EXECUTES,
+        Effect::OpenPeer { request, flags } => {
+            keep(request);
+            keep(flags);
+            does |= does::RETURNS_FD;
+            bits = (when::IS, request, u64::from(paths::TIOCGPTPEER));
+        }
+        Effect::RenameBy(flags) => keep(flags),
+        Effect::FlockBy(operation) => keep(operation),
         Effect::Does(_) | Effect::Probe => {}
         Effect::Unlink(flags) => keep(flags),
         Effect::Map(protection) => {

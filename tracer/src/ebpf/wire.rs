@@ -85,6 +85,7 @@ pub(super) mod does {
     pub(in super::super) const HAS_WORD: u16 = 1024;
     pub(in super::super) const ACCEPTS: u16 = 2048;
     pub(in super::super) const HIDES: u16 = 4096;
+    pub(in super::super) const EXECUTES: u16 = 8192;
 }
 
 /// `enum learn_asks`.
@@ -104,6 +105,7 @@ pub(super) mod asks {
 pub(super) mod when {
     pub(in super::super) const BITS: u8 = 1;
     pub(in super::super) const ONE_OF: u8 = 2;
+    pub(in super::super) const IS: u8 = 3;
 }
 
 /// `enum learn_kind`.
@@ -119,7 +121,7 @@ pub(super) mod kind {
 }
 
 /// `enum learn_hooked`, behind `LEARN_DOES_OPEN`, which is 0: what each does to a file.
-pub(super) const HOOKED: [Access; 9] = [
+pub(super) const HOOKED: [Access; 10] = [
     Access::Read,
     Access::Create,
     Access::Mknod,
@@ -129,6 +131,7 @@ pub(super) const HOOKED: [Access; 9] = [
     Access::Symlink,
     Access::Link,
     Access::Rename,
+    Access::MmapExec,
 ];
 
 /// `enum learn_scope`.
@@ -419,6 +422,7 @@ mod tests {
             ("LEARN_DOES_SYMLINK", hooked(Access::Symlink)),
             ("LEARN_DOES_LINK", hooked(Access::Link)),
             ("LEARN_DOES_RENAME", hooked(Access::Rename)),
+            ("LEARN_DOES_MAP", hooked(Access::MmapExec)),
             ("LEARN_LOSSES", LOSSES.len() as u64),
             ("LEARN_OUTSIDE", OUTSIDE.into()),
             ("LEARN_NAMES_PATH", names::PATH.into()),
@@ -437,6 +441,7 @@ mod tests {
             ("LEARN_HAS_WORD", does::HAS_WORD.into()),
             ("LEARN_ACCEPTS", does::ACCEPTS.into()),
             ("LEARN_HIDES", does::HIDES.into()),
+            ("LEARN_EXECUTES", does::EXECUTES.into()),
             ("LEARN_ASKS_FOR_MODE_1", asks::FOR_MODE_1.into()),
             ("LEARN_ASKS_FOR_MODE_2", asks::FOR_MODE_2.into()),
             ("LEARN_ASKS_FOR_USER", asks::FOR_USER.into()),
@@ -448,6 +453,7 @@ mod tests {
             ("LEARN_ASKS_FOR_EVENTS", asks::FOR_EVENTS.into()),
             ("LEARN_WHEN_BITS", when::BITS.into()),
             ("LEARN_WHEN_ONE_OF", when::ONE_OF.into()),
+            ("LEARN_WHEN_IS", when::IS.into()),
             ("LEARN_EXEC", kind::EXEC.into()),
             ("LEARN_FILE", kind::FILE.into()),
             ("LEARN_ADDRESS", kind::ADDRESS.into()),

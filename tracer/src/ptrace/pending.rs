@@ -3,9 +3,9 @@
 use nix::unistd::Pid;
 
 use crate::abi;
-use crate::abi::paths::{Effect, Object, PathCall};
+use crate::abi::paths::{Effect, Object, PathCall, TIOCGPTPEER};
 use crate::decode::capabilities::{self, Circumstances};
-use crate::decode::files::{self, O_CREAT, O_TMPFILE, Opened};
+use crate::decode::files::{self, O_CREAT, Opened};
 use crate::decode::{Call, low, sockets};
 use crate::recording::{Access, ByteString, SocketAction, What};
 use crate::tally::Key;
@@ -50,9 +50,8 @@ impl NamedFile {
     pub(super) fn facts(&self, call: &Call, tid: Pid, task: &mut Task) -> Vec<What> {
         let opened =
             self.flags.map(|flags| Opened { flags, created: call.succeeded() && !self.existed });
-        let temporary = self.flags.is_some_and(|f| f & O_TMPFILE != 0);
         let by_descriptor = match (opened, call.result) {
-            (Some(_), Some(fd)) if call.succeeded() && !temporary => {
+            (Some(_), Some(fd)) if call.succeeded() => {
                 // Descriptors are ints: the result fits.
                 i32::try_from(fd).ok().and_then(|fd| task.directory(tid, Some(fd)))
             }
@@ -147,6 +146,9 @@ fn named_file(
             Some(how.iter().take(4).rev().fold(0_u32, |n, b| n << 8 | u32::from(*b)))
         }
         Effect::Map(_) | Effect::LockBy(_) if files::accesses(row, call, None).is_empty() => {
+            return Ok(None);
+        }
+        Effect::OpenPeer { request, .. } if low(call.args[usize::from(request)]) != TIOCGPTPEER => {
             return Ok(None);
         }
         _ => files::flags_in_registers(row, call),

@@ -167,6 +167,7 @@ pub enum Access {
     Setattr,
     Getattr,
     Lock,
+    LockExclusive,
     MmapExec,
     Exec,
     /// A directory became the current or root directory.

@@ -16,6 +16,7 @@ use crate::Note;
 pub(super) const EVERYWHERE: &[u8] = b"/{**,}";
 
 /// A rule for files, by the letters of its permissions.
+#[derive(Clone)]
 pub(super) struct Files {
     pub(super) place: Place,
     pub(super) written: String,
@@ -57,8 +58,8 @@ pub(super) fn expanded(mut letters: BTreeSet<char>) -> BTreeSet<char> {
 /// What letters allow, as `files::permissions` asks for it.
 fn accesses(letters: &BTreeSet<char>) -> BTreeSet<Access> {
     use Access::{
-        Append, Chmod, Chown, Create, Delete, Exec, Link, Lock, Mkdir, Mknod, MmapExec, Read,
-        Rename, Rmdir, Symlink, Truncate, Write,
+        Append, Chmod, Chown, Create, Delete, Exec, Link, Lock, LockExclusive, Mkdir, Mknod,
+        MmapExec, Read, Rename, Rmdir, Symlink, Truncate, Write,
     };
     let mut all = BTreeSet::new();
     for letter in letters {
@@ -75,7 +76,18 @@ fn accesses(letters: &BTreeSet<char>) -> BTreeSet<Access> {
     if letters.contains(&'r') && letters.contains(&'w') {
         all.insert(Rename);
     }
+    if letters.contains(&'k') && letters.contains(&'w') {
+        all.insert(LockExclusive);
+    }
     all
+}
+
+/// How much of some paths is allowed something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Covers {
+    Nothing,
+    Some,
+    All,
 }
 
 impl Decisions {
@@ -166,43 +178,59 @@ impl Decisions {
         }
     }
 
-    /// Renaming asks for reading and writing, which two rules may allow.
+    /// Renaming asks for reading and writing, an exclusive lock for locking and writing, which two rules may allow.
     fn rename(&mut self, notes: &mut BTreeSet<Note>) {
-        let has = |rule: &Files, letter| rule.letters.contains(&letter);
-        let mut both = Vec::new();
+        self.together('r', "renamed where another rule lets it be read", notes);
+        self.together('k', "locked exclusively where another rule lets it be locked", notes);
+    }
+
+    /// Adds a letter to the rules for writing, where others allow it too; says where that is a part of them.
+    fn together(&mut self, letter: char, what: &str, notes: &mut BTreeSet<Note>) {
+        let mut everybody = Vec::new();
+        let mut owners = Vec::new();
         for (at, writes) in self.allowed.iter().enumerate() {
-            if !has(writes, 'w') || has(writes, 'r') {
+            if !writes.letters.contains(&'w') || writes.letters.contains(&letter) {
                 continue;
             }
-            let readers: Vec<&Files> = self
-                .allowed
-                .iter()
-                .filter(|rule| has(rule, 'r') && (writes.owner || !rule.owner))
-                .filter(|rule| overlap(&rule.glob, &writes.glob))
-                .collect();
-            if readers.is_empty() {
+            let for_all = self.covers(writes, letter, writes.owner);
+            if for_all == Covers::All {
+                everybody.push(at);
                 continue;
             }
-            let all: Vec<String> = readers.iter().map(|rule| rule.glob.expression()).collect();
-            let own = Language::of(&[writes.glob.expression()]);
-            let covered = match (own, Language::of(&all)) {
-                (Some(own), Some(all)) => own.beyond(&all) == Ok(None),
-                _ => false,
-            };
-            if covered {
-                both.push(at);
-            } else {
-                notes.insert(format!(
-                    "{}: {} may be renamed where another rule lets it be read, which is not told",
-                    writes.place, writes.written
-                ));
+            let for_owners = self.covers(writes, letter, true);
+            if for_owners == Covers::All {
+                let letters = BTreeSet::from(['w', letter]);
+                owners.push(Files { letters, owner: true, ..writes.clone() });
+            }
+            if [for_all, for_owners].contains(&Covers::Some) {
+                let Files { place, written, .. } = writes;
+                notes.insert(format!("{place}: {written} may be {what}, which is not told"));
             }
         }
-        for at in both {
+        for at in everybody {
             // Whoever may write what everybody may read, may rename it.
             if let Some(rule) = self.allowed.get_mut(at) {
-                rule.letters.insert('r');
+                rule.letters.insert(letter);
             }
+        }
+        self.allowed.extend(owners);
+    }
+
+    /// How much of a rule's paths other rules allow this for: for owners, or for everybody.
+    fn covers(&self, rule: &Files, letter: char, owner: bool) -> Covers {
+        let all: Vec<String> = self
+            .allowed
+            .iter()
+            .filter(|other| other.letters.contains(&letter) && (owner || !other.owner))
+            .filter(|other| overlap(&other.glob, &rule.glob))
+            .map(|other| other.glob.expression())
+            .collect();
+        if all.is_empty() {
+            return Covers::Nothing;
+        }
+        match (Language::of(&[rule.glob.expression()]), Language::of(&all)) {
+            (Some(own), Some(all)) if own.beyond(&all) == Ok(None) => Covers::All,
+            _ => Covers::Some,
         }
     }
 }

@@ -105,13 +105,14 @@ fn wanted(policy: &Policy) -> BTreeMap<(Vec<u8>, bool), BTreeSet<char>> {
     };
     for rule in &policy.files {
         use Access::{
-            Append, Exec, Lock, Mkdir, MmapExec, Read, Rename, Rmdir, Symlink, Truncate, Write,
+            Append, Exec, Lock, LockExclusive, Mkdir, MmapExec, Read, Rename, Rmdir, Symlink,
+            Truncate, Write,
         };
         let rule = &rule.allow;
         let has = |all: &[Access]| rule.access.iter().any(|access| all.contains(access));
         let directory = match (
             has(&[Mkdir, Rmdir]),
-            has(&[Append, Exec, Lock, MmapExec, Symlink, Truncate, Write]),
+            has(&[Append, Exec, MmapExec, Symlink, Truncate, Write]),
         ) {
             (true, false) => Directory::Yes,
             (false, true) => Directory::No,
@@ -123,9 +124,9 @@ fn wanted(policy: &Policy) -> BTreeMap<(Vec<u8>, bool), BTreeSet<char>> {
         for access in &rule.access {
             let letters = match access {
                 Read => "r",
-                Append => "a",
                 Rename => "rw",
                 Lock => "k",
+                LockExclusive => "wk",
                 MmapExec => "m",
                 Exec => "x",
                 Access::Link | Access::Setattr | Access::Getattr | Access::Chdir => continue,
