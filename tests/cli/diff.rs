@@ -367,6 +367,26 @@ fn apparmor_profiles_are_compared_by_what_they_allow() {
     room.learn(&["diff", "old", "more"]).refused(TROUBLE, &["more:2"]);
 }
 
+/// Of a rule a part of which is denied all is told as allowed: that shows differences, and proves nothing.
+#[test]
+fn nothing_is_proved_to_lie_within_what_denies_a_part() {
+    let room = Room::new();
+    room.write("broad", "profile broad {\n  file,\n  deny /proc/* w,\n}\n");
+    room.write(
+        "exact",
+        "profile exact {\n  file,\n  deny /proc/kcore rwlkmx,\n  deny /proc/kcore/ rwlkmx,\n}\n",
+    );
+    room.write("within", "profile within {\n  /proc/sysrq-trigger w,\n}\n");
+    let done = room.learn(&["diff", "--subset-of", "broad", "within"]);
+    assert_eq!((done.code, done.out.as_str()), (TROUBLE, ""), "{done:?}");
+    assert!(done.err.contains("not proved") && done.err.contains("broad:3"), "{done:?}");
+    // The other way round there is a witness, whatever is denied.
+    assert_eq!(room.learn(&["diff", "--subset-of", "within", "broad"]).code, DIFFERENT);
+    assert_eq!(room.learn(&["diff", "--subset-of", "exact", "within"]).code, TROUBLE);
+    room.write("plain", "profile plain {\n  file,\n}\n");
+    room.learn(&["diff", "--subset-of", "plain", "within"]).succeeded();
+}
+
 #[test]
 #[ignore = "needs AppArmor's own includes: run by make test"]
 fn an_emitted_profile_is_compared_as_one() {

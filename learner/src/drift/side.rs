@@ -22,6 +22,8 @@ pub struct Side {
     pub sets: BTreeMap<Kind, BTreeMap<String, Why>>,
     /// The programs that were seen, for who brought something.
     pub programs: BTreeSet<ByteString>,
+    /// Kinds of which more is told than is allowed: nothing is proved to lie within this side.
+    pub told_wider: BTreeSet<Kind>,
 }
 
 /// Kinds of thing that are allowed or not.
@@ -198,8 +200,8 @@ impl Side {
         let mut side = Self {
             calls: Some(planes),
             files: Some(policy.files.iter().map(FileAllowed::of).collect()),
-            sets: BTreeMap::new(),
             programs: policy.training.programs.clone(),
+            ..Self::default()
         };
         side.add(Kind::Capability, &policy.capabilities, |rule| rule.name.clone());
         side.add(Kind::Program, &policy.execs, |rule| rule.path.to_string());

@@ -63,6 +63,20 @@ fn compare(args: &Diff, ui: Ui) -> Result<Exit, Failure> {
         FailOn::RiskMedium => difference.widens && difference.risk >= Level::Medium,
         FailOn::Never => false,
     };
+    let is_within = drift.excess().next().is_none();
+    if args.subset_of.is_some() && is_within && !old.side.told_wider.is_disjoint(&new.side.kinds())
+    {
+        for note in &old.notes {
+            ui.say(note);
+        }
+        return Err(Failure::because(
+            Condition::Input,
+            format_args!(
+                "not proved: {} denies parts of what it allows, which is told as allowed; nothing of {} exceeds the rest",
+                old.name, new.name
+            ),
+        ));
+    }
     let compared = Compared {
         old: &old,
         new: &new,

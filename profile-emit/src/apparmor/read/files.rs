@@ -30,6 +30,8 @@ pub(super) struct Files {
 pub(super) struct Decisions {
     pub(super) allowed: Vec<Files>,
     pub(super) denied: Vec<Files>,
+    /// A part of what is told is denied.
+    pub(super) told_wider: bool,
 }
 
 /// The letters of permissions. Writing includes appending, and running includes mapping, when they are allowed.
@@ -166,6 +168,7 @@ impl Decisions {
                     }
                 };
                 if (denied.owner && !allowed.owner) || !all() {
+                    self.told_wider = true;
                     let common: String = allowed.letters.intersection(&denied.letters).collect();
                     notes.insert(format!(
                         "{}: {} denies {common} for a part of {}, which {} allows: all of it is told as allowed",

@@ -55,7 +55,8 @@ pub fn side(profile: &Resolved) -> Result<(Side, Vec<Note>), ReadError> {
         format!("{number} to {}", if *inside { "its own" } else { "others" })
     };
     set(Kind::Signal, told.signals.left().map(sent).collect());
-    let side = Side { calls: None, files: Some(files), sets, programs: BTreeSet::new() };
+    let told_wider = if told.files.told_wider { [Kind::File].into() } else { BTreeSet::new() };
+    let side = Side { files: Some(files), sets, told_wider, ..Side::default() };
     Ok((side, told.notes.into_iter().collect()))
 }
 
