@@ -367,6 +367,27 @@ fn apparmor_profiles_are_compared_by_what_they_allow() {
     room.learn(&["diff", "old", "more"]).refused(TROUBLE, &["more:2"]);
 }
 
+/// Under which profile a program is run is compared; who inherits its own needs no word for it.
+#[test]
+fn transitions_to_other_profiles_are_compared() {
+    let room = Room::new();
+    room.write("inherits", "profile app {\n  /bin/a rix,\n  /bin/b rix,\n}\n");
+    room.write("leaves", "profile app {\n  /bin/a rux,\n  /bin/b rcx -> small,\n}\n");
+    let drift = |old: &str, new: &str| {
+        let all = differences(&room.learn(&["diff", "--format", "json", old, new]));
+        all.into_iter().filter(|d| d["kind"] == "transition").collect::<Vec<_>>()
+    };
+    let all = drift("inherits", "leaves");
+    let names: Vec<&str> = all.iter().map(|d| d["what"].as_str().unwrap()).collect();
+    assert_eq!(names, ["/bin/a without a profile", "/bin/b under small"]);
+    assert!(all.iter().all(|d| d["direction"] == "widened" && d["risk"] == "high"), "{all:#?}");
+    assert!(drift("leaves", "inherits").iter().all(|d| d["direction"] == "narrowed"));
+    assert_eq!(drift("leaves", "leaves"), Vec::<Value>::new());
+    // In a policy whatever is run stays under it.
+    let greet = room.greet();
+    assert_eq!(drift(greet, "leaves").len(), 2);
+}
+
 /// The profile that Docker loads (profiles/apparmor/template.go of moby 20.10.24), its rules in words of our own: includes, variables
 /// and classes are read, and what can't be told is named by its line.
 #[test]

@@ -282,6 +282,13 @@ pub static TABLE: &[Risk] = &[
         "capabilities(7); B. Spengler, False Boundaries and Arbitrary Code Execution, 2011",
     ),
     row(Kind::Program, &["*"], Medium, "another program may be run", "execve(2)"),
+    row(
+        Kind::Transition,
+        &["*"],
+        High,
+        "another profile, or none, says what the program may do",
+        "apparmor.d(5), Execute Mode",
+    ),
 ];
 
 /// The row that fits first. `gained` tells whether an argument can have some bits with this value only now.

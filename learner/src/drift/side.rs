@@ -46,6 +46,8 @@ pub enum Kind {
     Address,
     /// A signal.
     Signal,
+    /// The profile that a program is run under, when that is another one or none.
+    Transition,
 }
 
 impl Kind {
@@ -60,6 +62,7 @@ impl Kind {
             Self::Socket => "socket",
             Self::Address => "address",
             Self::Signal => "signal",
+            Self::Transition => "transition",
         }
     }
 }
@@ -203,6 +206,8 @@ impl Side {
             programs: policy.training.programs.clone(),
             ..Self::default()
         };
+        // What is run stays under the policy.
+        side.sets.insert(Kind::Transition, BTreeMap::new());
         side.add(Kind::Capability, &policy.capabilities, |rule| rule.name.clone());
         side.add(Kind::Program, &policy.execs, |rule| rule.path.to_string());
         side.add(Kind::Socket, &policy.sockets, |rule| {

@@ -54,6 +54,7 @@ pub fn side(profile: &Resolved) -> Result<(Side, Vec<Note>), ReadError> {
     let sent = |(number, inside): &(u32, bool)| {
         format!("{number} to {}", if *inside { "its own" } else { "others" })
     };
+    set(Kind::Transition, told.transitions.into_iter().collect());
     set(Kind::Signal, told.signals.left().map(sent).collect());
     let told_wider = if told.files.told_wider { [Kind::File].into() } else { BTreeSet::new() };
     let side = Side { files: Some(files), sets, told_wider, ..Side::default() };
@@ -89,6 +90,7 @@ struct Told {
     capabilities: Decided<String>,
     sockets: Decided<(u32, u32)>,
     signals: Decided<(u32, bool)>,
+    transitions: BTreeSet<String>,
     notes: BTreeSet<Note>,
 }
 
@@ -116,7 +118,9 @@ impl Told {
         match rule {
             Rule::AllFiles => self.everywhere(place, qualifiers)?,
             Rule::File { path, permissions, target, .. } => {
-                self.exec(place, *permissions, target.as_ref());
+                if !denies(qualifiers) {
+                    self.exec(place, path, *permissions, target.as_ref());
+                }
                 self.file(profile, place, qualifiers, path, letters(*permissions))?;
             }
             Rule::Link { link, .. } => {
@@ -167,8 +171,22 @@ impl Told {
         Ok(())
     }
 
-    fn exec(&mut self, place: &Place, permissions: Permissions, target: Option<&ByteString>) {
+    fn exec(
+        &mut self,
+        place: &Place,
+        path: &ByteString,
+        permissions: Permissions,
+        target: Option<&ByteString>,
+    ) {
         let Some(exec) = permissions.exec else { return };
+        let under = match (exec.transition, target) {
+            (Transition::Any | Transition::Inherit, None) => None,
+            (Transition::Unconfined, _) => Some("without a profile".to_owned()),
+            (_, Some(target)) => Some(format!("under {target}")),
+            (Transition::Profile, None) => Some("under the profile of its name".to_owned()),
+            (Transition::Child, None) => Some("under the child profile of its name".to_owned()),
+        };
+        self.transitions.extend(under.map(|under| format!("{path} {under}")));
         match exec.transition {
             Transition::Any | Transition::Inherit if target.is_none() => {}
             Transition::Any | Transition::Inherit | Transition::Profile | Transition::Child => {
