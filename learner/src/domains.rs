@@ -137,6 +137,7 @@ pub fn of(policy: &Policy) -> Domains {
         }
     }
     let runs = runs(policy);
+    let run_by_others = run_by_others(&runs);
     for program in runs.iter().flat_map(|(by, all)| all.iter().chain([*by])) {
         needs.entry(program).or_default();
     }
@@ -144,7 +145,6 @@ pub fn of(policy: &Policy) -> Domains {
     let all: BTreeSet<Item> = by.keys().copied().collect();
     let mut domains = Vec::new();
     for (program, own) in &needs {
-        let is_run = runs.iter().any(|(by, all)| by != program && all.contains(*program));
         let with_it = reached(&runs, [*program], |_| false);
         let needed: BTreeSet<Item> =
             with_it.iter().filter_map(|program| needs.get(program)).flatten().copied().collect();
@@ -156,7 +156,7 @@ pub fn of(policy: &Policy) -> Domains {
             needs: Needs::of(own),
             alone: Needs::of(own.iter().filter(|item| by.get(item) == Some(&1))),
             // The entry's own profile is the one that there is.
-            proposal: is_run.then(|| proposal(without)).flatten(),
+            proposal: run_by_others.contains(program).then(|| proposal(without)).flatten(),
             only_through,
         });
     }
@@ -187,8 +187,7 @@ pub fn shares(policy: &Policy, chosen: &BTreeSet<ByteString>) -> Shares {
         .flat_map(|(by, all)| all.iter().chain([*by]))
         .chain(&policy.training.programs)
         .collect();
-    let run_by_others: BTreeSet<&ByteString> =
-        runs.iter().flat_map(|(by, all)| all.iter().filter(move |program| program != by)).collect();
+    let run_by_others = run_by_others(&runs);
     let first = all.iter().copied().filter(|program| !run_by_others.contains(program));
     let own = reached(&runs, first, |program| chosen.contains(program));
     let children: BTreeMap<ByteString, BTreeSet<ByteString>> = chosen
@@ -251,6 +250,13 @@ fn runs(policy: &Policy) -> BTreeMap<&ByteString, BTreeSet<ByteString>> {
         }
     }
     runs
+}
+
+/// The programs that others than themselves run.
+fn run_by_others<'a>(
+    runs: &'a BTreeMap<&ByteString, BTreeSet<ByteString>>,
+) -> BTreeSet<&'a ByteString> {
+    runs.iter().flat_map(|(by, all)| all.iter().filter(move |program| program != by)).collect()
 }
 
 /// The programs that some are and run, and those that these run, without those where to stop.

@@ -128,18 +128,22 @@ static struct sockaddr_un at(const char *name) {
     return address;
 }
 
-static void socket_bound(void) {
-    struct sockaddr_un address = at("made");
-
-    must("bind", bind(must("socket", socket(AF_UNIX, SOCK_STREAM, 0)), (struct sockaddr *)&address, sizeof(address)));
-}
-
-static void socket_connected(void) {
+static int bound(void) {
     struct sockaddr_un address = at("made");
     int listener = must("socket", socket(AF_UNIX, SOCK_STREAM, 0));
 
     must("bind", bind(listener, (struct sockaddr *)&address, sizeof(address)));
-    must("listen", listen(listener, 1));
+    return listener;
+}
+
+static void socket_bound(void) {
+    bound();
+}
+
+static void socket_connected(void) {
+    struct sockaddr_un address = at("made");
+
+    must("listen", listen(bound(), 1));
     must("connect", connect(must("socket", socket(AF_UNIX, SOCK_STREAM, 0)), (struct sockaddr *)&address, sizeof(address)));
 }
 

@@ -109,7 +109,9 @@ fn of<'a>(all: &'a [Value], kind: &str, ends: &str) -> &'a Value {
 
 fn nginx(room: &Room, name: &str, port: u16, more: &str) {
     // Each finds what the other found.
-    let _ = fs::remove_file(room.path("error.log"));
+    if room.path("error.log").exists() {
+        fs::remove_file(room.path("error.log")).unwrap();
+    }
     let configuration = format!(
         "{more}\nuser root;\npid nginx.pid;\nerror_log error.log;\nevents {{}}\n\
          http {{ access_log off; server {{ listen 127.0.0.1:{port}; return 200 ok; }} }}\n"

@@ -263,13 +263,7 @@ fn joined(segments: &[Pattern]) -> Pattern {
 /// the pattern does not.
 fn generalised(names: &[&[u8]]) -> (Pattern, u64) {
     let first = names.first().copied().unwrap_or_default();
-    let common = |at: &dyn Fn(&[u8], usize) -> Option<u8>| {
-        (0..first.len())
-            .take_while(|i| names.iter().all(|name| at(name, *i) == at(first, *i)))
-            .count()
-    };
-    let mut begins = common(&|name, i| name.get(i).copied());
-    let mut ends = common(&|name, i| name.len().checked_sub(i + 1).map(|at| name[at]));
+    let (mut begins, mut ends) = in_common(names);
     let shortest = names.iter().map(|name| name.len()).min().unwrap_or_default();
     // Something must be left of each, and no part of a word or number is common by chance.
     begins = begins.min(shortest.saturating_sub(1));
@@ -294,6 +288,18 @@ fn generalised(names: &[&[u8]]) -> (Pattern, u64) {
         parts.push(Part::Literal(first[first.len() - ends..].into()));
     }
     (Pattern(parts), middles.iter().map(|middle| 8 * middle.len() as u64).sum())
+}
+
+/// How many bytes all names begin with, and how many they end with.
+fn in_common(names: &[&[u8]]) -> (usize, usize) {
+    let first = names.first().copied().unwrap_or_default();
+    let common = |at: &dyn Fn(&[u8], usize) -> Option<u8>| {
+        (0..first.len())
+            .take_while(|i| names.iter().all(|name| at(name, *i) == at(first, *i)))
+            .count()
+    };
+    let begins = common(&|name, i| name.get(i).copied());
+    (begins, common(&|name, i| name.len().checked_sub(i + 1).map(|at| name[at])))
 }
 
 /// The least class that has these bytes.
@@ -344,15 +350,7 @@ mod tests {
     /// Whether the bytes that all begin with and those that all end with are apart in each. Where they are not, as in `a.b` and `a.b.b`,
     /// the beginning is kept and the end is what varies, or the other way round once a name has another beginning.
     fn ends_are_apart(names: &[&[u8]]) -> bool {
-        let common = |at: &dyn Fn(&[u8], usize) -> Option<u8>| {
-            let same = |i: &usize| {
-                at(names[0], *i).is_some()
-                    && names.iter().all(|name| at(name, *i) == at(names[0], *i))
-            };
-            (0..).take_while(same).count()
-        };
-        let begins = common(&|name, i| name.get(i).copied());
-        let ends = common(&|name, i| name.iter().rev().nth(i).copied());
+        let (begins, ends) = in_common(names);
         names.iter().all(|name| name.len() > begins + ends)
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use learner::Policy;
 use learner::policy::{Evidence, ExecRule, FileRule, Part, Pattern, Rule};
+use tracer::decode::files::is_memory;
 use tracer::recording::{Access, ByteString, SocketAction};
 
 use super::Line;
@@ -98,11 +99,7 @@ fn is_path(pattern: &Pattern) -> bool {
     rooted && !pattern.0.iter().any(has_nul)
 }
 
-/// What memfd_create(2) makes: it stands in no tree, and `AppArmor` calls it `/`.
-fn is_memory(path: &ByteString) -> bool {
-    path.as_bytes().starts_with(b"/memfd:")
-}
-
+/// `AppArmor` calls it `/`.
 const MEMORY: &str = "programs were executed from memory (memfd_create), which have no path: AppArmor refuses to execute them";
 
 /// What a wide rule rests on, for the comment behind it. The examples are quoted: they are one line of plain text, whatever they hold.
@@ -125,7 +122,7 @@ pub(super) fn rules(policy: &Policy, files: &Files, notes: &mut Vec<Note>) -> Ve
     let mut refused = BTreeSet::new();
     let mut from_memory = false;
     for Rule { allow: rule, evidence } in &policy.files {
-        if rule.path.as_literal().is_some_and(is_memory) {
+        if rule.path.as_literal().is_some_and(|path| is_memory(path.as_bytes())) {
             from_memory = true;
             continue;
         }
@@ -169,7 +166,7 @@ pub(super) fn rules(policy: &Policy, files: &Files, notes: &mut Vec<Note>) -> Ve
         all.entry((path, false)).or_default().letters.extend(permissions.chars());
     };
     for exec in policy.execs.iter().map(|rule| &rule.allow) {
-        if is_memory(&exec.path) {
+        if is_memory(exec.path.as_bytes()) {
             from_memory = true;
             continue;
         }

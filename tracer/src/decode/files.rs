@@ -24,7 +24,7 @@ const O_PATH: u32 = 0o10_000_000;
 /// `O_CREAT`.
 pub const O_CREAT: u32 = 0o100;
 /// `O_TMPFILE`'s own bit, `__O_TMPFILE`.
-pub const O_TMPFILE: u32 = 0o20_000_000;
+const O_TMPFILE: u32 = 0o20_000_000;
 const PROT_EXEC: u64 = 4;
 /// flock(2)'s exclusive lock (asm-generic/fcntl.h).
 const LOCK_EX: u64 = 2;
@@ -65,13 +65,14 @@ pub fn of_open(opened: Opened) -> Vec<Access> {
 pub fn accesses(row: &PathCall, call: &Call, opened: Option<Opened>) -> Vec<Access> {
     let argument = |at: u8| call.args[usize::from(at)];
     match row.effect {
-        Effect::Open(_) | Effect::OpenHow(_) | Effect::Creat => {
-            opened.map(of_open).unwrap_or_default()
-        }
         // Nobody knows what could not be opened.
         Effect::OpenHandle(_) | Effect::OpenPeer { .. } if !call.succeeded() => Vec::new(),
         Effect::OpenPeer { request, .. } if low(argument(request)) != TIOCGPTPEER => Vec::new(),
-        Effect::OpenHandle(_) | Effect::OpenPeer { .. } => opened.map(of_open).unwrap_or_default(),
+        Effect::Open(_)
+        | Effect::OpenHow(_)
+        | Effect::Creat
+        | Effect::OpenHandle(_)
+        | Effect::OpenPeer { .. } => opened.map(of_open).unwrap_or_default(),
         Effect::Does(access) => vec![access],
         Effect::RenameBy(_) => vec![Access::Rename],
         Effect::Unlink(flags) if argument(flags) & u64::from(AT_REMOVEDIR) != 0 => {
@@ -93,7 +94,7 @@ pub fn flags_in_registers(row: &PathCall, call: &Call) -> Option<u32> {
     match row.effect {
         // Flags are an int: the low half of the register.
         Effect::Open(at) | Effect::OpenHandle(at) | Effect::OpenPeer { flags: at, .. } => {
-            u32::try_from(call.args[usize::from(at)] & 0xffff_ffff).ok()
+            Some(low(call.args[usize::from(at)]))
         }
         Effect::Creat => Some(O_CREAT | O_WRONLY | O_TRUNC),
         _ => None,
@@ -107,10 +108,15 @@ fn is_lock(op: u64) -> bool {
 /// A path that names a file in a file system: not a pipe, a socket, an anonymous inode or memory.
 pub fn is_file(path: &[u8]) -> bool {
     path.starts_with(b"/")
-        && !path.starts_with(b"/memfd:")
+        && !is_memory(path)
         && !path.starts_with(b"/[")
         && !path.starts_with(b"/SYSV")
         && path != b"/anon_hugepage (deleted)"
+}
+
+/// What memfd_create(2) makes: it has a name, and stands in no tree.
+pub fn is_memory(path: &[u8]) -> bool {
+    path.starts_with(b"/memfd:")
 }
 
 /// The facts of a call on resolved paths.
@@ -124,21 +130,26 @@ pub fn facts(
     if !is_file(object.as_bytes()) {
         return Vec::new();
     }
+    let exchanges = matches!(row.effect, Effect::RenameBy(flags)
+        if low(call.args[usize::from(flags)]) & RENAME_EXCHANGE != 0);
+    done(accesses(row, call, opened), object, second, exchanges)
+}
+
+/// Accesses to a file as facts; of two that are exchanged each is renamed to the other.
+pub fn done(
+    accesses: Vec<Access>,
+    object: &ByteString,
+    second: Option<&ByteString>,
+    exchanges: bool,
+) -> Vec<What> {
     let fact = |access, path: &ByteString, target: Option<&ByteString>| What::File {
         path: path.clone(),
         access,
         target: target.cloned(),
     };
-    let mut all: Vec<What> = accesses(row, call, opened)
-        .into_iter()
-        .map(|access| fact(access, object, second))
-        .collect();
-    if let (Effect::RenameBy(flags), Some(second)) = (row.effect, second)
-        && call.args[usize::from(flags)] & u64::from(RENAME_EXCHANGE) != 0
-    {
-        all.push(fact(Access::Rename, second, Some(object)));
-    }
-    all
+    let back =
+        second.filter(|_| exchanges).map(|second| fact(Access::Rename, second, Some(object)));
+    accesses.into_iter().map(|access| fact(access, object, second)).chain(back).collect()
 }
 
 #[cfg(test)]

@@ -191,14 +191,8 @@ impl Reader {
         if !files::is_file(object.as_bytes()) {
             return Told::default();
         }
-        let fact = |access| What::File { path: object.clone(), access, target: target.clone() };
-        let mut facts: Vec<What> = accesses.into_iter().map(fact).collect();
-        if let (Access::Rename, Some(target)) = (does, &target)
-            && head.args[1] & paths::RENAME_EXCHANGE != 0
-        {
-            let (path, target) = (target.clone(), Some(object.clone()));
-            facts.push(What::File { path, access: *does, target });
-        }
+        let exchanges = *does == Access::Rename && head.args[1] & paths::RENAME_EXCHANGE != 0;
+        let facts = files::done(accesses, &object, target.as_ref(), exchanges);
         Told { not_owner: arrived.says(says::NOT_OWNER), ..Told::ok(facts) }
     }
 
