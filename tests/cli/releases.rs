@@ -19,8 +19,12 @@ fn port() -> u16 {
 /// Records a script of the shell, with the room's path in `$ROOM`.
 fn record(room: &Room, name: &str, script: &str) {
     fs::write(room.path("script"), script).unwrap();
-    let mut learn = Command::new(env!("CARGO_BIN_EXE_learn"));
+    // A daemon that never ends would keep the recorder forever.
+    let mut learn = Command::new("timeout");
     learn.args([
+        "--signal=KILL",
+        "180",
+        env!("CARGO_BIN_EXE_learn"),
         "-q",
         "record",
         "--backend",
@@ -113,14 +117,15 @@ fn nginx(room: &Room, name: &str, port: u16, more: &str) {
         fs::remove_file(room.path("error.log")).unwrap();
     }
     let configuration = format!(
-        "{more}\nuser root;\npid nginx.pid;\nerror_log error.log;\nevents {{}}\n\
+        "{more}\nuser root;\npid nginx.pid;\nerror_log error.log notice;\nevents {{}}\n\
          http {{ access_log off; server {{ listen 127.0.0.1:{port}; return 200 ok; }} }}\n"
     );
     fs::write(room.path("nginx.conf"), configuration).unwrap();
-    // It goes into the background when it is ready, and takes its process number's file away in the end. Something is waited for in
-    // any case: whether sleep is run is not to be a matter of timing.
+    // It goes into the background before it is ready: a signal that comes before its workers is lost. In the end it takes its process
+    // number's file away. Each is waited for in any case: whether sleep is run is not to be a matter of timing.
     let script = "
 nginx -p $ROOM -c nginx.conf
+until sleep 0.1; grep -q 'start worker process ' error.log; do :; done
 nginx -p $ROOM -c nginx.conf -s quit
 while sleep 0.1; [ -e nginx.pid ]; do :; done
 ";
