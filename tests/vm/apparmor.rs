@@ -212,9 +212,25 @@ fn a_child_profile_is_for_its_program_alone() {
         assert_eq!(done.text(&format!("{run}.status")), status, "{run}: {output} {audit}");
         audit
     };
-    for run in ["training", "training-one", "script-reads-two-one", "program-reads-one-one"] {
+    for run in [
+        "training",
+        "training-one",
+        "script-reads-two-one",
+        "program-reads-one-one",
+        "program-given-four-one",
+    ] {
         assert_eq!(ended(run, "0\n"), "", "{run}");
     }
+    let said = |run: &str| done.text(&format!("{run}.said"));
+    assert_eq!(
+        (said("training"), said("program-given-four-one")),
+        ("three\n".into(), "four\n".into())
+    );
+    // What it must not have is taken from it, and nobody fails.
+    let audit = ended("program-given-four", "0\n");
+    assert_eq!(said("program-given-four"), "");
+    let words = ["operation=\"file_inherit\"", "name=\"/etc/service/four\""];
+    assert!(words.iter().all(|word| audit.contains(word)), "{audit}");
     for (run, profile, file) in [
         ("script-reads-two", "domains", "/etc/service/two"),
         ("program-reads-one", "domains//python3.11", "/etc/service/one"),
@@ -229,4 +245,17 @@ fn a_child_profile_is_for_its_program_alone() {
     let verified = done.text("verified.json");
     assert_eq!(done.text("verified.status"), "0\n", "{verified}");
     assert!(verified.contains("\"apparmor\""), "{verified}");
+}
+
+/// A program may use a terminal that there was none of in training: whoever opened it is under no profile, and what he hands on is not
+/// asked for (aa_file_perm, security/apparmor/file.c). What a program under a profile hands on is, as the test before shows.
+#[test]
+#[ignore = "needs a virtual machine: run by make test"]
+fn a_terminal_needs_no_rule() {
+    let done = confined("static");
+    let what = twins(&done, "terminal");
+    assert!(what.values().all(|what| what == "refused"), "{}", told(&done, "terminal"));
+    let of_terminal: Vec<_> =
+        denied(&done, "terminal").into_iter().filter(|line| line.contains("/dev/")).collect();
+    assert_eq!(of_terminal, [""; 0], "{}", told(&done, "terminal"));
 }

@@ -103,6 +103,7 @@ struct vm_area_struct {
 struct fdtable {
     unsigned int max_fds;
     struct file **fd;
+    unsigned long *open_fds;
 } VIEW;
 
 struct files_struct {

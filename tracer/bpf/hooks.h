@@ -36,7 +36,17 @@ INLINE struct learn_task *served(void) {
     return t && t->phase != LEARN_STARTING ? t : 0;
 }
 
-/* Begins a record in the room for hooks, where another hook's program might be at work that was interrupted: that is a loss. */
+/* Begins a record of what no call tells. */
+INLINE void begin_untold(struct scratch *s, const struct learn_task *t, __u32 does, __u32 *end) {
+    begin(s, LEARN_HOOKED, t);
+    /* Which call was under way does not matter. */
+    s->head.nr = 0;
+    s->head.abi = 0;
+    s->head.args[0] = does;
+    put_view(s, bpf_get_current_task(), end);
+}
+
+/* Begins one in the room for hooks, where another hook's program might be at work that was interrupted: that is a loss. */
 INLINE struct scratch *begin_hooked(const struct learn_task *t, __u32 does, __u32 *end) {
     struct scratch *s = scratch_at(0);
 
@@ -47,14 +57,8 @@ INLINE struct scratch *begin_hooked(const struct learn_task *t, __u32 does, __u3
         return 0;
     }
     s = scratch();
-    if (!s)
-        return 0;
-    begin(s, LEARN_HOOKED, t);
-    /* Which call was under way does not matter. */
-    s->head.nr = 0;
-    s->head.abi = 0;
-    s->head.args[0] = does;
-    put_view(s, bpf_get_current_task(), end);
+    if (s)
+        begin_untold(s, t, does, end);
     return s;
 }
 

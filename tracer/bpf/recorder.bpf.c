@@ -3,7 +3,7 @@
  * Kernel 5.10 and newer, with BTF. Nothing is traced that writes: the programs only read, count, and send what is new.
  */
 #include "containers.h"
-#include "hooks.h"
+#include "inherited.h"
 #include "needs.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -261,7 +261,8 @@ int program_started(__u64 *ctx) {
         s->head.says |= LEARN_THROUGH_FD;
     } else if (s->bytes[start] != '/')
         put_path(s, LEARN_BASE_2, &end, __builtin_preserve_access_index(&fs->pwd));
-    return send(end);
+    send(end);
+    return inherit_all();
 }
 
 /* A task ends, perhaps in a call that never returns. */

@@ -64,6 +64,7 @@ enum learn_loss {
     LEARN_LOST_SIGNALS,
     LEARN_LOST_CONTAINERS,
     LEARN_LOST_HOOKED,
+    LEARN_LOST_INHERITED,
     LEARN_LOSSES,
 };
 
@@ -273,6 +274,8 @@ enum learn_hooked {
     LEARN_DOES_LINK,
     LEARN_DOES_RENAME,
     LEARN_DOES_MAP,
+    /* A program begins with the file open. */
+    LEARN_DOES_INHERIT,
 };
 
 /* The byte strings behind a record; they stand in the order in which the programs put them. Paths that the kernel resolved are written from the last name to the

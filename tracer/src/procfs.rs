@@ -1,7 +1,42 @@
 //! What procfs says of a task (proc(5)).
 
+use std::fs;
+
 /// Numbers in a thread's `/proc/TID/status`, by the fields' names with their colons; `None` for what is not there.
 pub(crate) fn status<const N: usize>(tid: u32, fields: [&str; N]) -> [Option<u32>; N] {
-    let text = std::fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
+    let text = fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
     fields.map(|field| text.lines().find_map(|l| l.strip_prefix(field)?.trim().parse().ok()))
+}
+
+/// The descriptors of a task that stands still, each with its file's flags; none of a task that is gone.
+pub(crate) fn descriptors(tid: u32) -> Vec<(i32, u32)> {
+    let all = fs::read_dir(format!("/proc/{tid}/fdinfo")).into_iter().flatten().flatten();
+    let flags = |entry: &fs::DirEntry| {
+        let text = fs::read_to_string(entry.path()).ok()?;
+        let octal = text.lines().find_map(|line| line.strip_prefix("flags:"))?;
+        u32::from_str_radix(octal.trim(), 8).ok()
+    };
+    all.filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, flags(&entry)?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    #[test]
+    fn open_files_are_listed_with_their_flags() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("log");
+        let file = fs::File::options().append(true).create(true).open(log).unwrap();
+        let all = descriptors(std::process::id());
+        let (_, flags) = all.into_iter().find(|(fd, _)| *fd == file.as_raw_fd()).unwrap();
+        let wanted = libc::O_APPEND | libc::O_WRONLY;
+        assert_eq!(
+            flags & (libc::O_APPEND | libc::O_ACCMODE).cast_unsigned(),
+            wanted.cast_unsigned()
+        );
+    }
 }

@@ -185,9 +185,6 @@ pub(super) fn rules(policy: &Policy, files: &Files, notes: &mut Vec<Note>) -> Ve
         for path in read.into_iter().flatten() {
             permit(path.as_bytes(), "rm", None);
         }
-        // Shells give a program that they do not wait for nothing to read; what is inherited must be allowed here too (aa_inherit_files,
-        // security/apparmor/file.c).
-        permit(b"/dev/null", "rw", None);
     }
     for rule in &policy.addresses {
         if let Some(path) =

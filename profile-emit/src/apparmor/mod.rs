@@ -85,11 +85,6 @@ pub fn emit_with(policy: &Policy, children: &[Child], mode: Mode) -> (String, Ve
              (security/apparmor/domain.c): start the container without it, or generate without --domains"
                 .to_owned(),
         );
-        notes.push(
-            "a child profile closes the files that its program inherits open, unless it allows them itself (aa_inherit_files, \
-             security/apparmor/file.c); which are inherited is not recorded: try the profile with --complain first"
-                .to_owned(),
-        );
     }
     text.push_str("}\n");
     let mut said = BTreeSet::new();

@@ -61,6 +61,25 @@ pub fn of_open(opened: Opened) -> Vec<Access> {
     all
 }
 
+/// The accesses that a program's profile is asked for when it begins with a file open, by the flags that it has (aa_inherit_files,
+/// security/apparmor/file.c). What only names a place gives none. Nor does a file that nobody who is recorded has opened: whoever did
+/// is under no profile, and what he hands on is not asked for (aa_file_perm, there).
+pub fn of_inherited(flags: u32) -> Vec<Access> {
+    if flags & O_PATH != 0 {
+        return Vec::new();
+    }
+    of_open(Opened { flags: flags & (O_ACCMODE | O_APPEND), created: false })
+}
+
+/// What a file is open for after such an access: to read, or to write.
+pub const fn opened_for(access: Access) -> Option<Access> {
+    match access {
+        Access::Read => Some(Access::Read),
+        Access::Write | Access::Append | Access::Create => Some(Access::Write),
+        _ => None,
+    }
+}
+
 /// The accesses of a call, or nothing for one that touches no file this time.
 pub fn accesses(row: &PathCall, call: &Call, opened: Option<Opened>) -> Vec<Access> {
     let argument = |at: u8| call.args[usize::from(at)];
@@ -175,6 +194,13 @@ mod tests {
             "O_CREAT of a file that exists makes nothing"
         );
         assert_eq!(of(0o10_000_000, false), [Access::Getattr]);
+    }
+
+    #[test]
+    fn what_a_program_begins_with_is_neither_made_nor_cut_short_again() {
+        assert_eq!(of_inherited(0o2 | 0o100 | 0o1000), [Access::Read, Access::Write]);
+        assert_eq!(of_inherited(0o1 | 0o2000), [Access::Append]);
+        assert!(of_inherited(0o10_000_000).is_empty());
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Putting a recording together, when nothing changes any more: what arrived, and what the kernel has counted.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::abi::{arguments, calls, capabilities};
 use crate::course::Stamp;
 use crate::decode::{self, Call, sockets};
 use crate::recording::{
-    Args, ByteString, Completion, Fact, Origin, Recording, Seen, What, Witness,
+    Access, Args, ByteString, Completion, Fact, Origin, Recording, Seen, What, Witness,
 };
 use crate::session::RecordError;
 
@@ -24,6 +24,28 @@ pub(super) struct Kept {
     pub(super) first: Witness,
     /// The kernel forgot it and sent it again: it was seen at least so often.
     pub(super) arrived: u64,
+}
+
+impl Kept {
+    /// The files that are open after it.
+    fn open(&self) -> impl Iterator<Item = Open<'_>> {
+        self.told.open().map(|(path, access)| (self.by.container, path, access))
+    }
+}
+
+/// A file of a container that is open to read or to write.
+type Open<'a> = (u32, &'a ByteString, Access);
+
+/// The files that programs began with and that somebody who is recorded has opened.
+fn given_by_recorded(kept: &HashMap<u64, Vec<Kept>>) -> HashSet<Open<'_>> {
+    let all = |inherited| {
+        kept.values()
+            .flatten()
+            .filter(move |kept| kept.told.inherited == inherited)
+            .flat_map(Kept::open)
+    };
+    let given: HashSet<_> = all(true).collect();
+    if given.is_empty() { given } else { all(false).filter(|file| given.contains(file)).collect() }
 }
 
 /// Whose doing something was.
@@ -83,9 +105,13 @@ impl<'a> Assembly<'a> {
         counts: &HashMap<u64, u64>,
         programs: &Programs,
     ) -> Result<(), RecordError> {
+        let given = given_by_recorded(kept);
         #[expect(clippy::iter_over_hash_type, reason = "adding does not depend on the order")]
         for (hash, all) in kept {
             for kept in all {
+                if kept.told.inherited && !kept.open().any(|file| given.contains(&file)) {
+                    continue;
+                }
                 self.kept(
                     kept,
                     counts.get(hash).copied(),

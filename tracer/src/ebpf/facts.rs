@@ -12,7 +12,7 @@ use crate::recording::{Access, ByteString, Completion, Seen, What};
 
 use super::record::{Arrived, Part};
 use super::views::Views;
-use super::wire::{ABIS, HOOKED, outcome, says};
+use super::wire::{ABIS, DOES_INHERIT, DOES_OPEN, HOOKED, outcome, says};
 
 const UNREADABLE: &str = "names that could not be read from the program's memory";
 const CUT: &str = "names and paths that are longer or deeper than what is kept";
@@ -42,12 +42,23 @@ pub(super) struct Told {
     pub(super) outcome: u16,
     /// The file belongs to somebody else.
     pub(super) not_owner: bool,
+    /// A program began with the file open: that matters when somebody who is recorded opened it.
+    pub(super) inherited: bool,
 }
 
 impl Told {
     /// Something that succeeded.
     pub(super) fn ok(facts: Vec<What>) -> Self {
-        Self { facts, outcome: outcome::OK, not_owner: false }
+        Self { facts, outcome: outcome::OK, ..Self::default() }
+    }
+
+    /// The files that are open after it, and what for.
+    pub(super) fn open(&self) -> impl Iterator<Item = (&ByteString, Access)> {
+        let granted = self.outcome == outcome::OK;
+        self.facts.iter().filter_map(move |what| match what {
+            What::File { path, access, .. } if granted => Some((path, files::opened_for(*access)?)),
+            _ => None,
+        })
     }
 
     /// The evidence of it, seen so often.
@@ -163,7 +174,7 @@ impl Reader {
         let opened = flags.map(|flags| Opened { flags, created: arrived.says(says::CREATED) });
         let facts = files::facts(row, &call, opened, &object, target.as_ref());
         let not_owner = !self.owned(arrived, view, &object, target.as_ref());
-        Ok(Some(Told { facts, outcome: head.outcome, not_owner }))
+        Ok(Some(Told { facts, outcome: head.outcome, not_owner, inherited: false }))
     }
 
     /// What the kernel did to a file when no call told it to.
@@ -182,7 +193,8 @@ impl Reader {
         let two = matches!(does, Access::Link | Access::Rename);
         let target = two.then(|| arrived.path(Part::Base2));
         let accesses = match head.args[0] {
-            0 => {
+            DOES_INHERIT => files::of_inherited(head.open_flags),
+            DOES_OPEN => {
                 let created = arrived.says(says::CREATED);
                 files::of_open(Opened { flags: head.open_flags, created })
             }
@@ -193,7 +205,8 @@ impl Reader {
         }
         let exchanges = *does == Access::Rename && head.args[1] & paths::RENAME_EXCHANGE != 0;
         let facts = files::done(accesses, &object, target.as_ref(), exchanges);
-        Told { not_owner: arrived.says(says::NOT_OWNER), ..Told::ok(facts) }
+        let inherited = head.args[0] == DOES_INHERIT;
+        Told { not_owner: arrived.says(says::NOT_OWNER), inherited, ..Told::ok(facts) }
     }
 
     /// Whether the file belongs to the task, as far as that can still be known; a file that is not there has no other owner.
@@ -259,13 +272,13 @@ impl Reader {
             }
         }
         let outcome = if granted { outcome::OK } else { arrived.head.outcome };
-        Told { facts: address.into_iter().collect(), outcome, not_owner: false }
+        Told { facts: address.into_iter().collect(), outcome, ..Told::default() }
     }
 
     /// A socket that socketcall made.
     pub(super) fn socket(arrived: &Arrived<'_>) -> Told {
         let facts = vec![sockets::made(&call(arrived))];
-        Told { facts, outcome: arrived.head.outcome, not_owner: false }
+        Told { facts, outcome: arrived.head.outcome, ..Told::default() }
     }
 }
 

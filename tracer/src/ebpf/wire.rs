@@ -50,7 +50,7 @@ pub(super) const ID: usize = 64;
 pub(super) const WORDS: usize = 256;
 
 /// `enum learn_loss`, in order, in words.
-pub(super) const LOSSES: [&str; 7] = [
+pub(super) const LOSSES: [&str; 8] = [
     "tasks that found no room in the kernel's table",
     "calls that found no room in the kernel's table",
     "records that found no room in the ring",
@@ -58,6 +58,7 @@ pub(super) const LOSSES: [&str; 7] = [
     "signals that found no room in the kernel's table",
     "containers that found no room in the kernel's table",
     "operations of io_uring that the kernel carried out while another was being told",
+    "programs that began with descriptors above 65,535",
 ];
 
 /// The number of a call that a capability check outside of calls has.
@@ -120,8 +121,8 @@ pub(super) mod kind {
     pub(in super::super) const HOOKED: u32 = 8;
 }
 
-/// `enum learn_hooked`, behind `LEARN_DOES_OPEN`, which is 0: what each does to a file.
-pub(super) const HOOKED: [Access; 10] = [
+/// `enum learn_hooked`: what each does to a file. Of the first and the last an open's flags tell.
+pub(super) const HOOKED: [Access; 11] = [
     Access::Read,
     Access::Create,
     Access::Mknod,
@@ -132,7 +133,12 @@ pub(super) const HOOKED: [Access; 10] = [
     Access::Link,
     Access::Rename,
     Access::MmapExec,
+    Access::Read,
 ];
+/// A file is opened.
+pub(super) const DOES_OPEN: u32 = 0;
+/// A program begins with a file open.
+pub(super) const DOES_INHERIT: u32 = 10;
 
 /// `enum learn_scope`.
 pub(super) mod scope {
@@ -413,7 +419,8 @@ mod tests {
             ("LEARN_SERVING", kind::SERVING.into()),
             ("LEARN_STOPPING", kind::STOPPING.into()),
             ("LEARN_HOOKED", kind::HOOKED.into()),
-            ("LEARN_DOES_OPEN", 0),
+            ("LEARN_DOES_OPEN", DOES_OPEN.into()),
+            ("LEARN_DOES_INHERIT", DOES_INHERIT.into()),
             ("LEARN_DOES_CREATE", hooked(Access::Create)),
             ("LEARN_DOES_MKNOD", hooked(Access::Mknod)),
             ("LEARN_DOES_MKDIR", hooked(Access::Mkdir)),

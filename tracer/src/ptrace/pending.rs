@@ -214,8 +214,8 @@ fn object(
 }
 
 fn descriptor(tid: Pid, task: &mut Task, fd: u64) -> Named {
-    let fd = fd & 0xffff_ffff;
-    let path = task.directory(tid, Some(low(fd).cast_signed()))?;
+    let fd = low(fd).cast_signed();
+    let path = task.directory(tid, Some(fd))?;
     files::is_file(path.as_bytes()).then(|| (path, task::descriptor_metadata(tid, fd)))
 }
 

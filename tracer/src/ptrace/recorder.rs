@@ -7,7 +7,8 @@ use nix::errno::Errno;
 use nix::unistd::Pid;
 
 use crate::course::Course;
-use crate::decode::{self, Call, exec, sockets};
+use crate::decode::resolve::View;
+use crate::decode::{self, Call, exec, files, sockets};
 use crate::marks::Marks;
 use crate::part::PartFile;
 use crate::recording::{
@@ -17,7 +18,7 @@ use crate::recording::{
 use crate::session::{CommandEnd, OnStatus, Options, Outcome, RecordError, Status};
 use crate::spawn::{self, Signals};
 use crate::tally::{Domains, Tally};
-use crate::{run, session};
+use crate::{procfs, run, session};
 
 use super::pending::{self, Pending};
 use super::stops::{self, CallInfo, Resumed, Stop, Stopped, Until, Wait};
@@ -34,6 +35,8 @@ const RESTARTS: std::ops::RangeInclusive<i64> = -516..=-512;
 /// A recording being made.
 pub(super) struct Recorder {
     recording: Recording,
+    /// What programs began with open. It matters when somebody who is recorded opened it.
+    inherited: Recording,
     completion: Completion,
     run: String,
     course: Course,
@@ -52,6 +55,7 @@ impl Recorder {
     pub(super) fn new(options: &Options) -> Self {
         Self {
             recording: Recording::new(),
+            inherited: Recording::new(),
             completion: Completion::complete(),
             run: run::new_id(),
             course: Course::new(options.unit.as_ref()),
@@ -149,6 +153,7 @@ impl Recorder {
     fn started_before(&mut self, first_phase: bool) {
         if first_phase {
             self.recording.begin_with(Phase::Startup);
+            self.inherited.begin_with(Phase::Startup);
             self.tally.begin_with(Phase::Startup);
         }
     }
@@ -167,11 +172,30 @@ impl Recorder {
     /// The recording with what is known by now.
     fn so_far(&self, options: &Options) -> Recording {
         let mut recording = self.recording.clone();
+        self.add_inherited(&mut recording);
         self.tally.add_to(&mut recording, &self.run, &self.domains);
         let run = run::describe(options, "ptrace", fidelity(), [], self.course.names());
         recording.runs.insert(self.run.clone(), run);
         recording.completions.insert(self.run.clone(), self.completion.clone());
         recording
+    }
+
+    fn add_inherited(&self, recording: &mut Recording) {
+        if self.inherited.is_empty() {
+            return;
+        }
+        let opened = |fact: &Fact| match &fact.what {
+            What::File { path, access, .. } => Some((path.clone(), files::opened_for(*access)?)),
+            _ => None,
+        };
+        let all = recording.sorted().into_iter();
+        let granted = all.filter(|(_, runs)| runs.values().any(Seen::succeeded));
+        let open: HashSet<_> = granted.filter_map(|(fact, _)| opened(fact)).collect();
+        for (fact, runs) in self.inherited.sorted() {
+            if opened(fact).is_some_and(|file| open.contains(&file)) {
+                runs.iter().for_each(|(run, seen)| recording.add(run, fact.clone(), seen));
+            }
+        }
     }
 
     /// What runs on after the command is not recorded, and not harmed.
@@ -386,11 +410,17 @@ impl Recorder {
     }
 
     fn add(&mut self, tid: Pid, what: What, seen: &Seen) {
-        let Some(task) = self.tasks.get(&tid) else { return };
+        let Some((fact, seen)) = self.evidence(tid, what, seen) else { return };
+        self.recording.add(&self.run, fact, &seen);
+    }
+
+    /// What a thread did just now, with its evidence.
+    fn evidence(&self, tid: Pid, what: What, seen: &Seen) -> Option<(Fact, Seen)> {
+        let task = self.tasks.get(&tid)?;
         let fact = Fact { domain: self.domains.path(task.domain), origin: Origin::Entry, what };
         let mut seen = Seen { first: Some(self.witness(tid)), ..seen.clone() };
         self.course.stamp().put_on(&mut seen);
-        self.recording.add(&self.run, fact, &seen);
+        Some((fact, seen))
     }
 
     fn cloned(&mut self, stop: Stopped) -> nix::Result<Resumed> {
@@ -461,6 +491,25 @@ impl Recorder {
                 add(&from, origin, what);
             } else {
                 add(&executable, Origin::Entry, what);
+            }
+        }
+        self.inherited(tid, &view);
+    }
+
+    /// The files that a program finds open when it begins.
+    fn inherited(&mut self, tid: Pid, view: &View) {
+        for (fd, flags) in procfs::descriptors(tid.as_raw().unsigned_abs()) {
+            let Ok(path) = view.descriptor(fd) else { continue };
+            if !files::is_file(path.as_bytes()) {
+                continue;
+            }
+            let Some(task) = self.tasks.get_mut(&tid) else { return };
+            let owned = task::descriptor_metadata(tid, fd)
+                .is_none_or(|file| task::owns(task.credentials(tid), &file));
+            let seen = Seen { not_owner: !owned, ..Seen::ending(Seen::OK, 1) };
+            for what in files::done(files::of_inherited(flags), &path, None, false) {
+                let Some((fact, seen)) = self.evidence(tid, what, &seen) else { return };
+                self.inherited.add(&self.run, fact, &seen);
             }
         }
     }

@@ -127,7 +127,7 @@ pub(super) fn metadata(view: &View, path: &ByteString) -> Option<std::fs::Metada
 }
 
 /// The same, through a descriptor of the task.
-pub(super) fn descriptor_metadata(tid: Pid, fd: u64) -> Option<std::fs::Metadata> {
+pub(super) fn descriptor_metadata(tid: Pid, fd: i32) -> Option<std::fs::Metadata> {
     let name = std::ffi::OsStr::from_bytes(format!("/proc/{tid}/fd/{fd}").as_bytes()).to_owned();
     std::fs::metadata(name).ok()
 }
