@@ -89,6 +89,9 @@ pub(crate) struct Record {
     /// How to watch: auto takes ebpf where it can be used, and ptrace otherwise
     #[arg(long, value_enum, value_name = "BACKEND", default_value_t = Backend::Auto)]
     pub(crate) backend: Backend,
+    /// By ptrace, stop CMD at every call, also where nothing new has come for long: slower, the same facts, and every call counted
+    #[arg(long)]
+    pub(crate) every_call: bool,
     /// The part of a test suite that this run is
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) unit: Option<String>,

@@ -28,6 +28,7 @@ pub(crate) fn run(args: &Record, ui: Ui) -> Result<Exit, Failure> {
         command: args.command.clone(),
         unit: args.unit.clone(),
         socket: args.socket.clone(),
+        every_call: args.every_call,
         labels: labels(&args.labels)?,
         part: Some(part::path_of(&output)),
     };

@@ -1,8 +1,8 @@
-//! Reading the memory of a thread that waits: one that ptrace stopped, or that waits for the answer to a notification.
+//! The memory of a thread that waits: one that ptrace stopped, or that waits for the answer to a notification.
 
-use std::io::IoSliceMut;
+use std::io::{IoSlice, IoSliceMut};
 
-use nix::sys::uio::{RemoteIoVec, process_vm_readv};
+use nix::sys::uio::{RemoteIoVec, process_vm_readv, process_vm_writev};
 use nix::unistd::Pid;
 
 /// Pages are at least this large; a string may end just before one that is not mapped.
@@ -44,4 +44,11 @@ fn read(tid: Pid, address: u64, into: &mut [u8]) -> usize {
     let Ok(base) = usize::try_from(address) else { return 0 };
     let remote = RemoteIoVec { base, len: into.len() };
     process_vm_readv(tid, &mut [IoSliceMut::new(into)], &[remote]).unwrap_or(0)
+}
+
+/// Writes all of it; false when it is not all mapped.
+pub(crate) fn write(tid: Pid, address: u64, bytes: &[u8]) -> bool {
+    let Ok(base) = usize::try_from(address) else { return false };
+    let remote = RemoteIoVec { base, len: bytes.len() };
+    process_vm_writev(tid, &[IoSlice::new(bytes)], &[remote]) == Ok(bytes.len())
 }

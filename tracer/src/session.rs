@@ -17,6 +17,8 @@ pub struct Options {
     pub unit: Option<String>,
     /// Where the socket for [marks](crate::marks) is to be; in a directory of its own unless told.
     pub socket: Option<PathBuf>,
+    /// By ptrace, stop at every call to the end, also where known ones could run free.
+    pub every_call: bool,
     /// The user's labels.
     pub labels: BTreeMap<String, String>,
     /// Where the recording is kept while it is made, for the case that the recorder is killed; see [`crate::part`].

@@ -51,6 +51,8 @@ struct Count {
     outcomes: BTreeMap<String, u64>,
     first: Option<Witness>,
     stamp: Stamp,
+    /// It runs free: how often, the recorder does not know.
+    free: bool,
 }
 
 /// The calls of a run.
@@ -121,6 +123,48 @@ impl Tally {
         }
     }
 
+    /// How a call ended is known, and that it ends so again teaches nothing: it is not counted any more.
+    pub(crate) fn stop_counting(&mut self, key: &Key) -> bool {
+        let known = self.counts.get_mut(key).filter(|count| count.outcomes.contains_key(Seen::OK));
+        known.map(|count| count.free = true).is_some()
+    }
+
+    /// The calls of a program in the native ABI that succeeded, in this phase if there are any: the number, and the values of the
+    /// meaningful arguments.
+    pub(crate) fn succeeded(
+        &self,
+        of: DomainId,
+        course: &Course,
+    ) -> impl Iterator<Item = (&Key, Call, BTreeMap<u8, u64>)> {
+        let now = move |count: &Count| {
+            let mut phases = course.phase().into_iter();
+            phases.all(|phase| count.stamp.phases.contains(&phase))
+        };
+        self.counts.iter().filter_map(move |(key, count)| {
+            let wanted = key.domain == of && key.origin == Origin::Entry && key.abi == Abi::NATIVE;
+            if !wanted || !count.outcomes.contains_key(Seen::OK) || !now(count) {
+                return None;
+            }
+            let values = match &key.args {
+                None => BTreeMap::new(),
+                Some(Args::Values(values)) => values.clone(),
+                Some(Args::Many) => return None,
+            };
+            let mut args = [0; 6];
+            for (at, value) in &values {
+                *args.get_mut(usize::from(*at))? = *value;
+            }
+            Some((key, Call { abi: key.abi, nr: key.nr, args, result: None }, values))
+        })
+    }
+
+    /// Another phase begins: what runs free may be made in it too.
+    pub(crate) fn runs_on_in(&mut self, phase: Phase) {
+        for count in self.counts.values_mut().filter(|count| count.free) {
+            count.stamp.phases.insert(phase);
+        }
+    }
+
     /// All that was counted belongs to a phase.
     pub(crate) fn begin_with(&mut self, phase: Phase) {
         #[expect(clippy::iter_over_hash_type, reason = "each is changed alike")]
@@ -146,6 +190,7 @@ impl Tally {
                 count: count.entered,
                 outcomes: count.outcomes.clone(),
                 first: count.first,
+                at_least: count.free,
                 ..Seen::default()
             };
             count.stamp.put_on(&mut seen);

@@ -70,6 +70,35 @@ pub fn of_call(call: &Call, who: &Credentials, about: &Circumstances) -> Option<
     who.has(number(capability)?).then_some(capability)
 }
 
+/// Whether a call with these arguments may need a capability at all, whoever makes it and whatever else is the case: but for `write` to
+/// a file with a set-id bit.
+pub fn may_need(call: &Call) -> bool {
+    let Some(name) = call.name() else { return true };
+    let all = Credentials { effective: u64::MAX, permitted: u64::MAX, ..Credentials::default() };
+    let worst = Circumstances {
+        port: Some(1),
+        unprivileged_ports_from: 1024,
+        other: Some(Credentials { uid: [1; 4], gid: [1; 4], users: 1, ..all.clone() }),
+        raises_limit: true,
+        locks_beyond_limit: true,
+        lowers_nice: true,
+        others_file: true,
+        set_id_file: false,
+        protects_file: true,
+        ipc: Some(Ipc::Changes),
+        messages_restricted: true,
+        audit_message: Some(1100),
+        no_new_privileges: false,
+        pointed: Vec::new(),
+    };
+    let possible = |only| match only {
+        Only::Pointed(..) | Only::PointedLacks(..) => true,
+        _ => applies(only, call, &worst),
+    };
+    NEEDED.iter().any(|row| row.call == name && possible(row.only))
+        || by_circumstances(name, call, &all, &worst).is_some()
+}
+
 fn argument(call: &Call, at: u8) -> u32 {
     super::low(call.args[usize::from(at)])
 }

@@ -14,7 +14,8 @@ pub struct Opened {
 }
 
 // asm-generic/fcntl.h, the same on x86 and arm64 but for O_DIRECTORY.
-const O_ACCMODE: u32 = 0o3;
+/// The bits that say what a file is opened for.
+pub const O_ACCMODE: u32 = 0o3;
 const O_RDONLY: u32 = 0;
 const O_WRONLY: u32 = 0o1;
 const O_RDWR: u32 = 0o2;

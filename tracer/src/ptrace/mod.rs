@@ -4,15 +4,25 @@
 //! the command dies with the recorder. Needs Linux 5.3 (`PTRACE_GET_SYSCALL_INFO`) and permission to trace one's own
 //! children. Programs that gain privileges when they are executed don't when an unprivileged recorder traces them.
 //!
+//! A process whose calls have taught nothing new for long is given a filter that lets the known ones run free, see [`process`].
+//!
 //! - [`stops`]: ptrace's protocol as types
 //! - [`task`]: what is known of a thread
+//! - [`process`]: how much a process still teaches
+//! - [`free`]: which calls may run without a stop
+//! - [`filter`]: the filter that lets them
+//! - [`inject`]: giving it to a process
 //! - [`pending`]: a call between its entry and its exit
 //! - [`circumstances`]: what decides which capability a call needs
 //! - [`recorder`]: from stops to facts
 //! - [`tick`]: waking up now and then
 
 mod circumstances;
+mod filter;
+mod free;
+mod inject;
 mod pending;
+mod process;
 mod recorder;
 mod stops;
 mod task;

@@ -1,16 +1,19 @@
 //! A call between its entry and its exit: what has to be read before it takes effect.
 
+use std::os::unix::fs::MetadataExt;
+
 use nix::unistd::Pid;
 
 use crate::abi;
 use crate::abi::paths::{Effect, Object, PathCall, TIOCGPTPEER};
 use crate::decode::capabilities::{self, Circumstances};
-use crate::decode::files::{self, O_CREAT, Opened};
+use crate::decode::files::{self, O_ACCMODE, O_CREAT, Opened};
 use crate::decode::{Call, low, sockets};
 use crate::recording::{Access, ByteString, SocketAction, What};
 use crate::tally::Key;
 
 use super::circumstances;
+use super::free::{self, SET_ID};
 use super::task::{self, Task};
 use crate::memory;
 
@@ -43,6 +46,8 @@ pub(super) struct NamedFile {
     pub(super) flags: Option<u32>,
     pub(super) existed: bool,
     pub(super) owned: bool,
+    /// After the call there may be a file with a set-id bit that somebody writes to.
+    pub(super) sets_id: bool,
 }
 
 impl NamedFile {
@@ -59,6 +64,13 @@ impl NamedFile {
         };
         let object = by_descriptor.as_ref().unwrap_or(&self.object);
         files::facts(self.row, call, opened, object, self.second.as_ref())
+    }
+
+    /// The facts, if the call succeeds.
+    pub(super) fn expected(&self, call: &Call) -> Vec<What> {
+        let opened = self.flags.map(|flags| Opened { flags, created: !self.existed });
+        let succeeded = Call { result: Some(0), ..*call };
+        files::facts(self.row, &succeeded, opened, &self.object, self.second.as_ref())
     }
 }
 
@@ -165,7 +177,10 @@ fn named_file(
     };
     let owned = existing.as_ref().is_none_or(|file| task::owns(task.credentials(tid), file));
     let existed = existing.is_some() || flags.is_none_or(|f| f & O_CREAT == 0);
-    Ok(Some(NamedFile { row, object, second, flags, existed, owned }))
+    let opens_set_id = flags.is_some_and(|flags| flags & O_ACCMODE != 0)
+        && existing.as_ref().is_some_and(|file| file.mode() & SET_ID != 0);
+    let sets_id = opens_set_id || free::may_set_id(call, !existed);
+    Ok(Some(NamedFile { row, object, second, flags, existed, owned, sets_id }))
 }
 
 type Named = Option<(ByteString, Option<std::fs::Metadata>)>;

@@ -1,5 +1,7 @@
 //! From stops to facts.
 
+mod running;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
@@ -20,7 +22,10 @@ use crate::spawn::{self, Signals};
 use crate::tally::{Domains, Tally};
 use crate::{procfs, run, session};
 
+use super::free;
+use super::inject::Installed;
 use super::pending::{self, Pending};
+use super::process::Process;
 use super::stops::{self, CallInfo, Resumed, Stop, Stopped, Until, Wait};
 use super::task::{self, Task};
 use super::tick::Tick;
@@ -45,6 +50,9 @@ pub(super) struct Recorder {
     domains: Domains,
     tally: Tally,
     tasks: HashMap<Pid, Task>,
+    processes: HashMap<Pid, Process>,
+    /// No call runs free any more: somebody asks for each, or wants to know when it was made, or it might use a capability.
+    every_call: bool,
     /// New threads that their maker told of, before their first stop.
     expected: HashMap<Pid, Task>,
     end: Option<CommandEnd>,
@@ -64,6 +72,8 @@ impl Recorder {
             domains: Domains::default(),
             tally: Tally::default(),
             tasks: HashMap::new(),
+            processes: HashMap::new(),
+            every_call: options.every_call,
             expected: HashMap::new(),
             end: None,
             command: None,
@@ -81,10 +91,11 @@ impl Recorder {
         let command = waiting.pid();
         stops::seize(command).map_err(refused)?;
         self.command = Some(command);
-        self.tasks.insert(command, Task::new(0, false));
+        self.tasks.insert(command, Task::new(command, 0, false));
+        self.processes.insert(command, Process::command(task::number(command)));
         let _signals = Signals::leave_to(command)?;
         let started = waiting.release()?;
-        self.follow(command, options, on_status)?;
+        self.follow(options, on_status)?;
         if let Some(failure) = started.failure() {
             return Err(failure);
         }
@@ -93,12 +104,7 @@ impl Recorder {
     }
 
     /// Handles stops until the command has ended and everything else has ended too, or been given its time.
-    fn follow(
-        &mut self,
-        command: Pid,
-        options: &Options,
-        on_status: OnStatus<'_>,
-    ) -> Result<(), RecordError> {
+    fn follow(&mut self, options: &Options, on_status: OnStatus<'_>) -> Result<(), RecordError> {
         let mut part = PartFile::new(options.part.as_ref());
         let _tick = Tick::start(SHOWN_EVERY).map_err(|e| system("start a timer", e))?;
         if let Some(marks) = &self.marks {
@@ -110,7 +116,7 @@ impl Recorder {
             self.take_marks();
             match stops::next(true).map_err(|e| system("wait for the command", e))? {
                 Wait::NoChildren => return Ok(()),
-                Wait::Gone(tid, status) => self.gone(tid, status, command),
+                Wait::Gone(tid, status) => self.gone(tid, status),
                 Wait::Stop(stop) => {
                     let _resumed = self.handle(stop).map_err(|e| system("trace the command", e))?;
                 }
@@ -138,6 +144,7 @@ impl Recorder {
     /// Puts into effect what a harness says.
     fn take_marks(&mut self) {
         while let Some(waiting) = self.marks.as_ref().and_then(Marks::next) {
+            self.see_every_call();
             let first = self.course.mark(&waiting.mark);
             self.started_before(first);
             waiting.done();
@@ -148,6 +155,7 @@ impl Recorder {
     fn phase(&mut self, phase: Phase) {
         let first = self.course.begin(phase);
         self.started_before(first);
+        self.tally.runs_on_in(phase);
     }
 
     fn started_before(&mut self, first_phase: bool) {
@@ -240,17 +248,20 @@ impl Recorder {
         Ok(())
     }
 
-    fn gone(&mut self, tid: Pid, status: i32, command: Pid) {
+    fn gone(&mut self, tid: Pid, status: i32) {
         self.tasks.remove(&tid);
         self.expected.remove(&tid);
-        if tid == command {
+        // A process's first thread is told of last.
+        self.processes.remove(&tid);
+        if Some(tid) == self.command {
             self.end = Some(spawn::end_of(status));
         }
     }
 
     fn handle(&mut self, stop: Stop) -> nix::Result<Resumed> {
         match stop {
-            Stop::Call(stop) | Stop::Seccomp(stop) => self.call(stop),
+            Stop::Call(stop) => self.call(stop, false),
+            Stop::Seccomp(stop) => self.call(stop, true),
             Stop::Clone(stop) => self.cloned(stop),
             Stop::Exec(stop) => self.executed(stop),
             Stop::Signal(stop) => {
@@ -276,37 +287,61 @@ impl Recorder {
 
     /// A new thread's first stop. It may come before its maker's, and the maker may never tell: then procfs does.
     fn adopt(&mut self, tid: Pid) {
-        let task = match self.expected.remove(&tid) {
+        let makers = task::group_and_parent(tid);
+        let [process, _] = makers;
+        let process = process.unwrap_or(tid);
+        let mut task = match self.expected.remove(&tid) {
             Some(task) => task,
             None => {
-                let makers = task::group_and_parent(tid);
                 let maker = makers.into_iter().flatten().find_map(|pid| self.tasks.get(&pid));
                 match maker {
                     Some(maker) => maker.child(),
                     None => {
                         let program = task::program(tid).unwrap_or_default();
-                        Task::new(self.domains.id(program), true)
+                        Task::new(process, self.domains.id(program), true)
                     }
                 }
             }
         };
+        let number = task::number(tid);
+        let maker = self.processes.get(&task.process).cloned();
+        let known = self.processes.entry(process);
+        let known = known.or_insert_with(|| match maker {
+            Some(maker) => maker.child(number),
+            None => Process::command(number),
+        });
+        known.joined_by(number);
+        task.process = process;
         self.tasks.insert(tid, task);
     }
 
     /// Where a thread should stop next.
     fn until(&self, tid: Pid) -> Until {
         match self.tasks.get(&tid) {
-            Some(task) if task.launched && (!task.filtered || task.pending.is_some()) => {
-                Until::Call
+            Some(task) if task.launched => {
+                let free = self.processes.get(&task.process).is_some_and(Process::is_free);
+                if free && task.pending.is_none() { Until::Event } else { Until::Call }
             }
             _ => Until::Event,
         }
     }
 
-    fn call(&mut self, stop: Stopped) -> nix::Result<Resumed> {
+    /// At a call; `asked` when a filter asks about it, of which nothing was heard before if the thread runs free.
+    fn call(&mut self, mut stop: Stopped, asked: bool) -> nix::Result<Resumed> {
         let tid = stop.tid();
         match stop.info() {
-            Ok(CallInfo::Entry(call)) => self.enter(tid, call),
+            Ok(CallInfo::Entry(_)) if asked && self.is_in_call(tid) => {}
+            Ok(CallInfo::Entry(call)) => {
+                self.enter(tid, call);
+                if asked {
+                    self.leave_known(tid);
+                } else if self.may_run_free(tid) {
+                    stop = match self.let_run_free(stop)? {
+                        Installed::Yes(stop) | Installed::No(stop) => stop,
+                        Installed::Instead(wait) => return self.instead(wait),
+                    };
+                }
+            }
             Ok(CallInfo::Exit(result)) => self.leave(tid, result),
             Ok(CallInfo::Unknown) => self.completion.lose("calls of an unknown architecture", 1),
             Err(Errno::ESRCH) => {}
@@ -314,6 +349,10 @@ impl Recorder {
         }
         let until = self.until(tid);
         stop.resume(until)
+    }
+
+    fn is_in_call(&self, tid: Pid) -> bool {
+        self.tasks.get(&tid).is_some_and(|task| task.pending.is_some())
     }
 
     fn witness(&self, tid: Pid) -> Witness {
@@ -325,15 +364,40 @@ impl Recorder {
         let first = self.witness(tid);
         let Some(task) = self.tasks.get_mut(&tid) else { return };
         let word = call.word(|at, length| crate::memory::bytes(tid, at, length));
-        let (key, _new) =
+        let (key, new) =
             self.tally.enter(task.domain, Origin::Entry, &call, word, first, &self.course);
+        if let Some(process) = self.processes.get_mut(&task.process) {
+            process.stopped(new);
+            if free::is_filter(&call) {
+                process.observe_to_the_end();
+            }
+        }
         let mut pending = pending::read(
             tid,
             task,
             decode::demultiplexed(call, |at, n| crate::memory::bytes(tid, at, n)),
         );
         pending.key = Some(key);
+        let sets_id = pending.file.as_ref().is_some_and(|file| file.sets_id);
         task.pending = Some(pending);
+        if sets_id {
+            self.see_every_call();
+        }
+    }
+
+    /// Nothing is to run free any more, and what does is called back.
+    fn see_every_call(&mut self) {
+        self.every_call = true;
+        #[expect(clippy::iter_over_hash_type, reason = "the order of interrupts does not matter")]
+        for (process, known) in &mut self.processes {
+            if !known.observe_to_the_end() {
+                continue;
+            }
+            for tid in self.tasks.iter().filter(|(_, task)| task.process == *process) {
+                // One that is gone, or stands still, needs none.
+                let _stops_or_is_gone = stops::interrupt(*tid.0);
+            }
+        }
     }
 
     fn leave(&mut self, tid: Pid, result: i64) {
@@ -443,6 +507,11 @@ impl Recorder {
             && let Some(task) = self.tasks.remove(&former)
         {
             self.tasks.insert(tid, task);
+        }
+        if let Some(process) = self.tasks.get(&tid).map(|task| task.process)
+            && let Some(process) = self.processes.get_mut(&process)
+        {
+            process.observe();
         }
         self.program_started(tid);
         let until = self.until(tid);

@@ -38,6 +38,13 @@ pub(super) enum Wait {
 #[must_use = "proves that the thread goes on"]
 pub(super) struct Resumed(());
 
+impl Resumed {
+    /// The thread is gone: nobody has to go on.
+    pub(super) fn nobody() -> Self {
+        Self(())
+    }
+}
+
 /// A thread that stopped, and why.
 #[derive(Debug)]
 pub(super) enum Stop {
@@ -165,6 +172,11 @@ impl SignalStop {
 }
 
 impl GroupStop {
+    /// Lets the thread go on all the same; the first value is true when job control had stopped it.
+    pub(super) fn overrule(self) -> (bool, Stopped) {
+        (self.stopping, Stopped { tid: self.tid })
+    }
+
     /// The thread.
     pub(super) fn tid(&self) -> Pid {
         self.tid
@@ -199,12 +211,26 @@ pub(super) fn seize(pid: Pid) -> nix::Result<()> {
 ///
 /// With `block` set it returns earlier only for a signal; without, at once.
 pub(super) fn next(block: bool) -> nix::Result<Wait> {
+    wait(-1, if block { 0 } else { libc::WNOHANG })
+}
+
+/// Waits for what happens next to one thread, whatever signals come.
+pub(super) fn next_of(tid: Pid) -> nix::Result<Wait> {
+    loop {
+        match wait(tid.as_raw(), 0)? {
+            Wait::Nothing => {}
+            wait => return Ok(wait),
+        }
+    }
+}
+
+fn wait(whom: libc::pid_t, flags: libc::c_int) -> nix::Result<Wait> {
     let mut status = 0;
     // Other threads of this process have children of their own, which are not ours to wait for.
-    let flags = libc::__WALL | libc::__WNOTHREAD | if block { 0 } else { libc::WNOHANG };
+    let flags = libc::__WALL | libc::__WNOTHREAD | flags;
     // nix's waitpid refuses the stops of real-time signals, so the status is taken raw.
     // SAFETY: `status` is a valid place for the result.
-    let tid = unsafe { libc::waitpid(-1, &raw mut status, flags) };
+    let tid = unsafe { libc::waitpid(whom, &raw mut status, flags) };
     match Errno::result(tid) {
         Ok(0) | Err(Errno::EINTR) => Ok(Wait::Nothing),
         Ok(tid) => Ok(kind(Pid::from_raw(tid), status)),
@@ -233,6 +259,27 @@ fn kind(tid: Pid, status: i32) -> Wait {
         _ if signal == libc::SIGTRAP | 0x80 => Stop::Call(Stopped { tid }),
         _ => Stop::Signal(SignalStop { tid, signal }),
     })
+}
+
+/// The size of the kernel's signal masks.
+const MASK: usize = size_of::<u64>();
+/// linux/ptrace.h
+const GETSIGMASK: libc::c_uint = 0x420a;
+const SETSIGMASK: libc::c_uint = 0x420b;
+
+/// The signals that a stopped thread blocks (Linux 3.11).
+pub(super) fn signal_mask(tid: Pid) -> nix::Result<u64> {
+    let mut mask = 0_u64;
+    // SAFETY: the place has the size that is told.
+    let done = unsafe { libc::ptrace(GETSIGMASK, tid.as_raw(), MASK, &raw mut mask) };
+    Errno::result(done).map(|_| mask)
+}
+
+/// Has a stopped thread block these signals, and no others.
+pub(super) fn set_signal_mask(tid: Pid, mask: u64) -> nix::Result<()> {
+    // SAFETY: the place has the size that is told.
+    let done = unsafe { libc::ptrace(SETSIGMASK, tid.as_raw(), MASK, &raw const mask) };
+    Errno::result(done).map(|_| ())
 }
 
 /// Makes a thread stop soon, wherever it is.

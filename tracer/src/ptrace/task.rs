@@ -22,31 +22,21 @@ pub(super) struct Task {
     pub(super) pending: Option<Pending>,
     /// It has executed the command: what it did before was the recorder's doing.
     pub(super) launched: bool,
-    /// A filter lets the calls pass that are known.
-    pub(super) filtered: bool,
-    /// Stops in a row that brought nothing new.
-    pub(super) quiet: u32,
+    /// The process that it belongs to.
+    pub(super) process: Pid,
     view: Option<View>,
     credentials: Option<Credentials>,
 }
 
 impl Task {
-    /// A thread that runs a program.
-    pub(super) fn new(domain: DomainId, launched: bool) -> Self {
-        Self {
-            domain,
-            pending: None,
-            launched,
-            filtered: false,
-            quiet: 0,
-            view: None,
-            credentials: None,
-        }
+    /// A thread of a process that runs a program.
+    pub(super) fn new(process: Pid, domain: DomainId, launched: bool) -> Self {
+        Self { domain, pending: None, launched, process, view: None, credentials: None }
     }
 
-    /// A thread that this one makes.
+    /// A thread that this one makes, of the same process until more is known.
     pub(super) fn child(&self) -> Self {
-        Self { filtered: self.filtered, quiet: self.quiet, ..Self::new(self.domain, self.launched) }
+        Self::new(self.process, self.domain, self.launched)
     }
 
     /// What was known of its root and credentials no longer holds.
@@ -80,13 +70,18 @@ impl Task {
     }
 }
 
+/// A thread's number, as procfs names it.
+pub(super) fn number(tid: Pid) -> u32 {
+    tid.as_raw().unsigned_abs()
+}
+
 /// The process that a thread belongs to.
 pub(super) fn group(tid: u32) -> u32 {
     let [group] = status(tid, ["Tgid:"]);
     group.unwrap_or(tid)
 }
 
-/// The process that a thread belongs to, unless it is that process, and its parent.
+/// The process that a thread belongs to, and its parent.
 pub(super) fn group_and_parent(tid: Pid) -> [Option<Pid>; 2] {
     let ids = status(tid.as_raw().unsigned_abs(), ["Tgid:", "PPid:"]);
     ids.map(|id| id.and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw))

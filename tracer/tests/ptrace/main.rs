@@ -3,6 +3,7 @@
 //! - [`support`]: running and asking; programs in C are compiled by the compiler that links Rust programs
 //! - [`life`]: exit codes, signals, job control, threads, descendants
 //! - [`facts`]: calls, files, edges, sockets
+//! - [`free`]: known calls run free, and nothing is missed for it
 //! - [`oracle`]: strace sees no call that is missing
 #![expect(
     clippy::unwrap_used,
@@ -12,6 +13,7 @@
 )]
 
 mod facts;
+mod free;
 mod life;
 mod oracle;
 mod support;

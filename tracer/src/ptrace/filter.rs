@@ -1,0 +1,63 @@
+//! The filter that lets known calls run free, and stops at all others (seccomp(2), `SECCOMP_RET_TRACE`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Read, Seek};
+
+use libseccomp::error::SeccompError;
+use libseccomp::{ScmpAction, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, ScmpSyscall};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+use crate::abi::{Abi, arguments, calls};
+
+/// A call of the native ABI that runs free.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Free {
+    pub(super) nr: u32,
+    /// The values that it has at its meaningful arguments.
+    pub(super) values: BTreeMap<u8, u64>,
+}
+
+/// The kernel takes no longer programs (`BPF_MAXINSNS`, linux/bpf_common.h).
+const LONGEST: usize = 4096;
+
+/// The program, as the kernel wants it; `None` when it would be too long.
+///
+/// # Errors
+/// When libseccomp, or the system, has no room for it.
+pub(super) fn program(free: &BTreeSet<Free>) -> io::Result<Option<Vec<u8>>> {
+    let filter = context(free).map_err(io::Error::other)?;
+    // libseccomp before 2.6 writes to descriptors only.
+    let memory = memfd_create("filter", MFdFlags::MFD_CLOEXEC)?;
+    filter.export_bpf(&memory).map_err(io::Error::other)?;
+    let mut file = File::from(memory);
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut bytes)?;
+    Ok((bytes.len() <= LONGEST * size_of::<libc::sock_filter>()).then_some(bytes))
+}
+
+fn context(free: &BTreeSet<Free>) -> Result<ScmpFilterContext, SeccompError> {
+    let stop = ScmpAction::Trace(0);
+    let mut filter = ScmpFilterContext::new(stop)?;
+    // Calls of other ABIs.
+    filter.set_act_badarch(stop)?;
+    for Free { nr, values } in free {
+        let name = calls::name(Abi::NATIVE, *nr).unwrap_or_default();
+        let compared: Vec<ScmpArgCompare> = arguments::of(Abi::NATIVE, name)
+            .iter()
+            .filter_map(|argument| {
+                let value = values.get(&argument.index)?;
+                let masked = ScmpCompareOp::MaskedEqual(argument.mask.into());
+                Some(ScmpArgCompare::new(argument.index.into(), masked, *value))
+            })
+            .collect();
+        let call = ScmpSyscall::from(nr.cast_signed());
+        if compared.is_empty() {
+            filter.add_rule(ScmpAction::Allow, call)?;
+        } else {
+            filter.add_rule_conditional(ScmpAction::Allow, call, &compared)?;
+        }
+    }
+    Ok(filter)
+}

@@ -1,0 +1,126 @@
+//! What the recorder knows of a traced process: how much its calls still teach.
+
+use crate::procfs;
+
+/// So many stops in a row have brought nothing new before known calls run free: a filter is for ever, so that what is not known by
+/// then stops at each call.
+const QUIET: u64 = 1000;
+/// Or this part of all the stops, when that is more.
+const PART: u64 = 4;
+/// The kernel asks all of a task's filters at each call.
+const MOST_FILTERS: u32 = 8;
+
+/// A traced process.
+#[derive(Clone, Debug)]
+pub(super) struct Process {
+    /// Stops at calls since it began to run its program.
+    stops: u64,
+    /// Those since the last that brought something new.
+    quiet: u64,
+    /// Filters that each of its threads has, as procfs counts them; `None` where it does not (before Linux 5.9).
+    filters: Option<u32>,
+    /// Its known calls run free.
+    free: bool,
+    /// It is observed to its end: it has filters that are not the recorder's, or takes none.
+    observed: bool,
+}
+
+impl Process {
+    /// A process that runs the recorded command. One that a filter limits already is not to be given another.
+    pub(super) fn command(pid: u32) -> Self {
+        let filters = filters(pid);
+        Self { stops: 0, quiet: 0, filters, free: false, observed: filters != Some(0) }
+    }
+
+    /// A process that a thread of this one has made. Whether it was before the last filter came, the kernel knows.
+    pub(super) fn child(&self, pid: u32) -> Self {
+        let filters = filters(pid);
+        let same = filters == self.filters;
+        Self { stops: 0, quiet: 0, filters, free: self.free && same, observed: self.observed }
+    }
+
+    /// A thread of it appears.
+    pub(super) fn joined_by(&mut self, tid: u32) {
+        if filters(tid) != self.filters {
+            self.observe_to_the_end();
+        }
+    }
+
+    /// It stopped at a call.
+    pub(super) fn stopped(&mut self, new: bool) {
+        self.stops += 1;
+        self.quiet = if new { 0 } else { self.quiet + 1 };
+    }
+
+    /// The time has come to let known calls run free.
+    pub(super) fn is_quiet(&self) -> bool {
+        !self.observed
+            && !self.free
+            && self.quiet >= QUIET.max(self.stops / PART)
+            && self.filters.is_some_and(|filters| filters < MOST_FILTERS)
+    }
+
+    /// Known calls run free.
+    pub(super) fn is_free(&self) -> bool {
+        self.free
+    }
+
+    /// All its threads have been given a filter; `tid` is one of them.
+    pub(super) fn filtered(&mut self, tid: u32) {
+        let expected = self.filters.map(|filters| filters + 1);
+        self.filters = filters(tid);
+        if self.filters == expected {
+            self.free = true;
+        } else {
+            self.observe_to_the_end();
+        }
+    }
+
+    /// Every call is to be seen again, as after an exec: then other calls are known. True when some were not seen.
+    pub(super) fn observe(&mut self) -> bool {
+        self.stops = 0;
+        self.quiet = 0;
+        std::mem::take(&mut self.free)
+    }
+
+    /// Every call is to be seen from now on. True when some were not seen.
+    pub(super) fn observe_to_the_end(&mut self) -> bool {
+        self.observed = true;
+        self.observe()
+    }
+}
+
+fn filters(tid: u32) -> Option<u32> {
+    let [filters] = procfs::status(tid, ["Seccomp_filters:"]);
+    filters
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process() -> Process {
+        Process { stops: 0, quiet: 0, filters: Some(0), free: false, observed: false }
+    }
+
+    #[test]
+    fn long_silence_is_quiet_and_longer_after_much_noise() {
+        let mut process = process();
+        let mut stops = |count, new| {
+            (0..count).for_each(|_| process.stopped(new));
+            process.is_quiet()
+        };
+        assert!(!stops(QUIET - 1, false) && stops(1, false));
+        assert!(!stops(8 * QUIET, true) && !stops(QUIET, false) && stops(2 * QUIET, false));
+    }
+
+    #[test]
+    fn a_program_with_filters_of_its_own_is_never_quiet() {
+        let mut process = process();
+        (0..QUIET).for_each(|_| process.stopped(false));
+        assert!(process.is_quiet());
+        process.observe_to_the_end();
+        (0..2 * QUIET).for_each(|_| process.stopped(false));
+        assert!(!process.is_quiet());
+    }
+}

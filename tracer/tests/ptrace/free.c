@@ -1,0 +1,233 @@
+/* Makes one call so often that it teaches nothing any more, and then something new: free MODE [FILE]. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <sys/time.h>
+#include <sys/times.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define OFTEN 6000
+
+static const char *file;
+
+static void warm(void) {
+    for (int turn = 0; turn < OFTEN; turn++) syscall(SYS_getppid);
+}
+
+static void open_file(void) {
+    close(open(file, O_RDONLY | O_CREAT, 0600));
+}
+
+/* A new number, a known one with a new argument, a file. */
+static int after(void) {
+    struct sysinfo about;
+    fcntl(0, F_GETFL);
+    warm();
+    sysinfo(&about);
+    fcntl(0, F_GETOWN);
+    open_file();
+    return socket(AF_UNIX, SOCK_DGRAM, 0) < 0;
+}
+
+static void *thread(void *nr) {
+    warm();
+    syscall((long)nr);
+    return 0;
+}
+
+/* Threads that are new to each other, and one that comes late. */
+static int threads(void) {
+    const long calls[] = {SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid};
+    pthread_t all[5];
+    for (int n = 0; n < 4; n++) pthread_create(&all[n], 0, thread, (void *)calls[n]);
+    for (int n = 0; n < 4; n++) pthread_join(all[n], 0);
+    pthread_create(&all[4], 0, thread, (void *)SYS_getpgrp);
+    return pthread_join(all[4], 0);
+}
+
+/* A process that is made while all runs free, and its own children. */
+static int child(void) {
+    int status;
+    warm();
+    if (!fork()) {
+        if (!fork()) {
+            syscall(SYS_getpgrp);
+            open_file();
+            _exit(0);
+        }
+        wait(&status);
+        syscall(SYS_getuid);
+        _exit(0);
+    }
+    return wait(&status) < 0;
+}
+
+static void *forks(void *nothing) {
+    for (int turn = 0; turn < 50; turn++) {
+        pid_t made = fork();
+        if (!made) {
+            syscall(SYS_getpgrp);
+            syscall(turn == 49 ? SYS_getuid : SYS_getpgrp);
+            _exit(0);
+        }
+        waitpid(made, 0, 0);
+    }
+    return nothing;
+}
+
+/* Processes that are made while a filter may come. */
+static int forking(void) {
+    pthread_t other;
+    pthread_create(&other, 0, forks, 0);
+    warm();
+    warm();
+    return pthread_join(other, 0);
+}
+
+/* Another program, that has the filter and knows nothing. */
+static int program(void) {
+    warm();
+    execl("/proc/self/exe", "free", "inner", file, (char *)0);
+    return 1;
+}
+
+static int inner(void) {
+    syscall(SYS_getppid);
+    syscall(SYS_getpgrp);
+    open_file();
+    warm();
+    return syscall(SYS_getuid) == -1;
+}
+
+/* A filter of its own refuses what was never seen before. */
+static int own_filter(void) {
+    struct sock_filter instructions[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getpgrp, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = {4, instructions};
+    warm();
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter)) return 1;
+    warm();
+    syscall(SYS_getuid);
+    return syscall(SYS_getpgrp) != -1;
+}
+
+static volatile int signals;
+
+static void heard(int signal) {
+    struct tms times_;
+    (void)signal;
+    signals++;
+    times(&times_);
+}
+
+/* Signals come all the time. */
+static int timer(void) {
+    struct itimerval often = {{0, 500}, {0, 500}}, never = {};
+    signal(SIGALRM, heard);
+    setitimer(ITIMER_REAL, &often, 0);
+    warm();
+    warm();
+    setitimer(ITIMER_REAL, &never, 0);
+    return !signals;
+}
+
+/* Another process stops this one, and lets it go on. */
+static int stopped(void) {
+    pid_t self = getpid(), other = fork();
+    int status;
+    if (!other) {
+        for (int turn = 0; turn < 40; turn++) {
+            usleep(2000);
+            kill(self, SIGSTOP);
+            usleep(1000);
+            kill(self, SIGCONT);
+        }
+        _exit(0);
+    }
+    warm();
+    warm();
+    return waitpid(other, &status, 0) != other || status;
+}
+
+/* Calls of another convention, from the same program. */
+static int other_abi(void) {
+#ifdef __x86_64__
+    for (int turn = 0; turn < OFTEN; turn++) {
+        long result;
+        __asm__ volatile("int $0x80" : "=a"(result) : "a"(64L) : "r8", "r9", "r10", "r11", "memory");
+    }
+#endif
+    syscall(SYS_getpgrp);
+    return 0;
+}
+
+/* A server's life: what is known from its start is done when it serves. */
+static int serving(void) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int server = socket(AF_UNIX, SOCK_STREAM, 0), client;
+    char byte;
+    strncpy(address.sun_path, file, sizeof address.sun_path - 1);
+    if (bind(server, (struct sockaddr *)&address, sizeof address) || listen(server, 1)) return 1;
+    warm();
+    if (!fork()) {
+        client = socket(AF_UNIX, SOCK_STREAM, 0);
+        if (connect(client, (struct sockaddr *)&address, sizeof address)) _exit(1);
+        _exit(write(client, "x", 1) != 1);
+    }
+    client = accept(server, 0, 0);
+    if (read(client, &byte, 1) != 1) return 1;
+    warm();
+    syscall(SYS_getpgrp);
+    return wait(0) < 0;
+}
+
+/* Root writes to a file that keeps its set-id bit. */
+static int set_id(void) {
+    int plain = open("/dev/null", O_WRONLY), fd;
+    for (int turn = 0; turn < OFTEN; turn++)
+        if (write(plain, "x", 1) != 1) return 1;
+    fd = open(file, O_WRONLY | O_CREAT, 04755);
+    return write(fd, "x", 1) != 1;
+}
+
+/* Root gives its privileges up. */
+static int drops(void) {
+    warm();
+    if (setgid(65534) || setuid(65534)) return 1;
+    warm();
+    return syscall(SYS_getpgrp) < 0;
+}
+
+int main(int count, char **arguments) {
+    const struct {
+        const char *name;
+        int (*run)(void);
+    } modes[] = {{"after", after},     {"threads", threads}, {"child", child},     {"forking", forking},
+                 {"program", program}, {"inner", inner},     {"filter", own_filter}, {"timer", timer},
+                 {"stopped", stopped}, {"abi", other_abi},   {"serving", serving}, {"set-id", set_id},
+                 {"drops", drops}};
+    if (count != 3) return 2;
+    file = arguments[2];
+    for (size_t n = 0; n < sizeof modes / sizeof *modes; n++)
+        if (!strcmp(modes[n].name, arguments[1])) return modes[n].run();
+    return 2;
+}
