@@ -65,6 +65,38 @@ fn phases(recording: &Recording, wanted: &str) -> BTreeSet<Phase> {
     of.flat_map(|(_, runs)| runs.values()).flat_map(|seen| seen.phases.iter().copied()).collect()
 }
 
+/// Which units made a call by number alone, and whether each of them was counted.
+fn callers(recording: &Recording, wanted: &str) -> (BTreeSet<String>, bool) {
+    let facts = recording.sorted();
+    let of = facts.iter().filter(
+        |(fact, _)| matches!(&fact.what, What::Call { name: Some(name), .. } if name == wanted),
+    );
+    let mut units = BTreeSet::new();
+    let mut at_least = false;
+    for (id, seen) in of.flat_map(|(_, runs)| runs.iter()) {
+        let names = &recording.runs[id].units;
+        units.extend(seen.units.iter().map(|at| names[at as usize].clone()));
+        at_least |= seen.at_least;
+    }
+    (units, !at_least)
+}
+
+/// By ptrace known calls run free, until a harness wants to know which unit made which.
+#[test]
+fn what_ran_free_is_called_back_for_units() {
+    let script = "import os, subprocess
+for n in range(6000): os.getppid()
+subprocess.run(['learn', 'mark', 'one'], check=True)
+os.getuid()
+subprocess.run(['learn', 'mark', 'two'], check=True)
+os.getppid()
+subprocess.run(['learn', 'mark', 'three'], check=True)
+os.getuid()";
+    let recording = record("ptrace", &["python3", "-I", "-S", "-c", script], |_| {});
+    assert_eq!(callers(&recording, "getppid"), (names(&["two"]), false));
+    assert_eq!(callers(&recording, "getuid"), (names(&["one", "three"]), true));
+}
+
 const SUITE: &str = "cat /etc/hostname >/dev/null
     learn mark one; cat /etc/passwd >/dev/null
     learn mark two; cat /etc/group >/dev/null; cat /etc/passwd >/dev/null
