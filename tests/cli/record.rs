@@ -148,8 +148,12 @@ fn a_request_to_end_is_passed_on_and_the_recording_kept() {
 fn an_interrupt_is_left_to_the_command() {
     let room = Room::new();
     let output = room.path("r");
+    // Whoever runs the tests may ignore interrupts, and then a shell can not take them.
     let script = "trap 'exit 9' INT; echo ready; while :; do sleep 0.05; done";
-    let words = record(&["-o", output.to_str().unwrap()], &["sh", "-c", script]);
+    let words = record(
+        &["-o", output.to_str().unwrap()],
+        &["env", "--default-signal=INT", "sh", "-c", script],
+    );
     let mut child = command(&[&["-q"], &words[..]].concat())
         .stdout(Stdio::piped())
         .process_group(0)

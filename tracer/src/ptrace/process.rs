@@ -19,6 +19,8 @@ pub(super) struct Process {
     quiet: u64,
     /// Filters that each of its threads has, as procfs counts them; `None` where it does not (before Linux 5.9).
     filters: Option<u32>,
+    /// One of them is the recorder's: without it, most calls would fail.
+    needs_recorder: bool,
     /// Its known calls run free.
     free: bool,
     /// It is observed to its end: it has filters that are not the recorder's, or takes none.
@@ -29,14 +31,21 @@ impl Process {
     /// A process that runs the recorded command. One that a filter limits already is not to be given another.
     pub(super) fn command(pid: u32) -> Self {
         let filters = filters(pid);
-        Self { stops: 0, quiet: 0, filters, free: false, observed: filters != Some(0) }
+        let observed = filters != Some(0);
+        Self { stops: 0, quiet: 0, filters, needs_recorder: false, free: false, observed }
     }
 
     /// A process that a thread of this one has made. Whether it was before the last filter came, the kernel knows.
     pub(super) fn child(&self, pid: u32) -> Self {
         let filters = filters(pid);
-        let same = filters == self.filters;
-        Self { stops: 0, quiet: 0, filters, free: self.free && same, observed: self.observed }
+        Self {
+            stops: 0,
+            quiet: 0,
+            filters,
+            needs_recorder: self.needs_recorder && filters != Some(0),
+            free: self.free && filters == self.filters,
+            observed: self.observed,
+        }
     }
 
     /// A thread of it appears.
@@ -65,8 +74,14 @@ impl Process {
         self.free
     }
 
+    /// It can not run on without the recorder.
+    pub(super) fn needs_recorder(&self) -> bool {
+        self.needs_recorder
+    }
+
     /// All its threads have been given a filter; `tid` is one of them.
     pub(super) fn filtered(&mut self, tid: u32) {
+        self.needs_recorder = true;
         let expected = self.filters.map(|filters| filters + 1);
         self.filters = filters(tid);
         if self.filters == expected {
@@ -100,7 +115,14 @@ mod tests {
     use super::*;
 
     fn process() -> Process {
-        Process { stops: 0, quiet: 0, filters: Some(0), free: false, observed: false }
+        Process {
+            stops: 0,
+            quiet: 0,
+            filters: Some(0),
+            needs_recorder: false,
+            free: false,
+            observed: false,
+        }
     }
 
     #[test]

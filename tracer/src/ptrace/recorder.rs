@@ -213,6 +213,7 @@ impl Recorder {
             self.tasks.len(),
             AFTERWARDS.as_secs()
         ));
+        self.end_what_needs_recorder();
         let mut left: HashSet<Pid> = self.tasks.drain().map(|(tid, _)| tid).collect();
         left.extend(self.expected.drain().map(|(tid, _)| tid));
         #[expect(clippy::iter_over_hash_type, reason = "the order of interrupts does not matter")]

@@ -218,6 +218,35 @@ static int drops(void) {
     return syscall(SYS_getpgrp) < 0;
 }
 
+/* Tells who it is in the file when it has taught everything, and stays. */
+static void stays(int ready) {
+    FILE *told;
+    warm();
+    told = fopen(file, "w");
+    if (!told || fprintf(told, "%d\n", getpid()) < 0 || fclose(told)) _exit(1);
+    if (write(ready, "x", 1) != 1) _exit(1);
+    close(ready);
+    sleep(60);
+    _exit(0);
+}
+
+/* Leaves a child behind: its own, or one that nobody waits for. */
+static int leaves(int daemon) {
+    int ready[2];
+    char byte;
+    if (pipe(ready)) return 1;
+    if (!fork()) {
+        pid_t parent = getpid();
+        if (daemon && fork()) _exit(0);
+        while (daemon && getppid() == parent) usleep(1000);
+        stays(ready[1]);
+    }
+    return read(ready[0], &byte, 1) != 1;
+}
+
+static int left(void) { return leaves(0); }
+static int daemon_left(void) { return leaves(1); }
+
 int main(int count, char **arguments) {
     const struct {
         const char *name;
@@ -225,7 +254,7 @@ int main(int count, char **arguments) {
     } modes[] = {{"after", after},     {"threads", threads}, {"child", child},     {"forking", forking},
                  {"program", program}, {"inner", inner},     {"filter", own_filter}, {"timer", timer},
                  {"stopped", stopped}, {"abi", other_abi},   {"serving", serving}, {"set-id", set_id},
-                 {"drops", drops}};
+                 {"drops", drops},     {"left", left},       {"daemon", daemon_left}};
     if (count != 3) return 2;
     file = arguments[2];
     for (size_t n = 0; n < sizeof modes / sizeof *modes; n++)

@@ -98,3 +98,38 @@ modes! {
     #[ignore = "needs root: run by make test"]
     privileges_that_are_given_up_are_seen "drops" Some("getppid");
 }
+
+/// Whether the process that a mode left behind still runs; it does not after that.
+fn was_left(recorded: &Recorded, place: &Place) -> bool {
+    let pid = std::fs::read_to_string(place.path("file")).unwrap();
+    let pid: i32 = pid.trim().parse().unwrap();
+    let outlived = recorded.completion().notes.iter().any(|note| note.contains("outlived"));
+    assert!(outlived, "{:?}", recorded.completion());
+    let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let runs = state.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']));
+    if runs {
+        // SAFETY: a signal to a process that this test had made.
+        unsafe { libc::kill(pid, libc::SIGKILL) };
+    }
+    runs
+}
+
+/// A filter needs the recorder: who has one ends with it, which is said; daemons get none, and are left alone.
+#[test]
+fn what_is_left_behind_runs_on_unless_it_needs_the_recorder() {
+    let place = Place::new();
+    let program = compile(&place);
+    for (mode, every_call, left, free) in [
+        ("left", false, false, true),
+        ("left", true, true, false),
+        ("daemon", false, true, false),
+        ("daemon", true, true, false),
+    ] {
+        let place = Place::new();
+        let recorded = record(&program, &place, mode, every_call);
+        assert_eq!(was_left(&recorded, &place), left, "{mode}, every call: {every_call}");
+        assert_eq!(ran_free(&recorded, &program, "getppid"), free, "{mode}, {every_call}");
+        let ended = recorded.completion().notes.iter().any(|note| note.contains("were ended"));
+        assert_eq!(ended, !left, "{:?}", recorded.completion());
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 
 use crate::decode::credentials::Credentials;
@@ -21,14 +22,54 @@ const CAP_SYS_ADMIN: u32 = 21;
 
 impl Recorder {
     /// The thread is at the entry of a call before which its process may be given a filter.
-    pub(super) fn may_run_free(&self, tid: Pid) -> bool {
+    pub(super) fn may_run_free(&mut self, tid: Pid) -> bool {
         let Some(task) = self.tasks.get(&tid) else { return false };
-        let quiet = self.processes.get(&task.process).is_some_and(Process::is_quiet);
+        let process = task.process;
+        let quiet = self.processes.get(&process).is_some_and(Process::is_quiet);
         let call = task.pending.as_ref().map(|pending| &pending.call);
-        !self.every_call
+        let may = !self.every_call
             && task.launched
             && quiet
-            && call.is_some_and(|call| free::teaches_nothing(call, true))
+            && call.is_some_and(|call| free::teaches_nothing(call, true));
+        // What may stay when the recorder goes must not have a filter that needs it.
+        if may && !self.is_below_command(process) {
+            self.processes.get_mut(&process).map(Process::observe_to_the_end);
+            return false;
+        }
+        may
+    }
+
+    /// The command waits for the process, or for one that does: no daemon.
+    fn is_below_command(&self, process: Pid) -> bool {
+        let mut process = process;
+        while Some(process) != self.command {
+            let [_, parent] = task::group_and_parent(process);
+            match parent.filter(|parent| self.processes.contains_key(parent)) {
+                Some(parent) => process = parent,
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// Ends what can not run on without the recorder.
+    pub(super) fn end_what_needs_recorder(&mut self) {
+        let needs = |pid: &Pid| self.processes.get(pid).is_some_and(Process::needs_recorder);
+        let made =
+            self.expected.iter().filter(|(_, task)| needs(&task.process)).map(|(pid, _)| pid);
+        let all: Vec<Pid> =
+            self.processes.keys().filter(|pid| needs(pid)).chain(made).copied().collect();
+        let mut ended = 0;
+        for process in all.into_iter().filter(|pid| Some(*pid) != self.command) {
+            // One that is gone needs nothing.
+            ended += u32::from(signal::kill(process, Signal::SIGKILL).is_ok());
+        }
+        if ended > 0 {
+            self.completion.notes.insert(format!(
+                "{ended} processes that outlived the command were ended: their known calls ran free, by a filter that needs the recorder; \
+                 --every-call leaves such processes alone"
+            ));
+        }
     }
 
     /// Gives the thread's process a filter that stops at all that is not known.
