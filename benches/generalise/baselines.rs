@@ -28,7 +28,7 @@ impl ByCount {
         let mut all = Self::default();
         for (fact, runs) in recording.sorted() {
             if let What::File { path, access, target } = &fact.what
-                && runs.values().any(tracer::recording::Seen::succeeded)
+                && tracer::recording::succeeded(runs)
             {
                 all.exact.entry(path.as_bytes().to_vec()).or_default().insert(*access);
                 for target in target.iter().filter(|_| *access == Access::Rename) {

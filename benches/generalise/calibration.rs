@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use learner::completeness::estimate::Incidence;
-use tracer::recording::{Recording, Seen, What};
+use tracer::recording::{Recording, What};
 
 use crate::suites::units;
 
@@ -33,7 +33,7 @@ fn needs(recording: &Recording) -> BTreeMap<String, Vec<u32>> {
     let rules = learner::replay::Replay::of(&policy);
     let mut needs: BTreeMap<String, Vec<u32>> = BTreeMap::new();
     for (fact, runs) in recording.sorted() {
-        if !runs.values().any(Seen::succeeded) {
+        if !tracer::recording::succeeded(runs) {
             continue;
         }
         let need = match &fact.what {

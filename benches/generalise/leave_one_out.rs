@@ -4,7 +4,7 @@ use std::path::Path;
 
 use learner::policy::Tightness;
 use learner::replay::Replay;
-use tracer::recording::{Recording, Seen, What};
+use tracer::recording::{Recording, What};
 
 use crate::baselines::{Allows, ByCount};
 use crate::suites::{of_unit, of_units, units};
@@ -62,7 +62,7 @@ pub(crate) fn figures(way: Way, recording: &Recording, tree: &[Vec<u8>], every: 
             let before = refused;
             for (fact, runs) in test.sorted() {
                 if let What::File { path, access, .. } = &fact.what
-                    && runs.values().any(Seen::succeeded)
+                    && tracer::recording::succeeded(runs)
                 {
                     needed += 1;
                     refused += u32::from(!rules.allows(path.as_bytes(), *access));

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tracer::recording::What;
+use tracer::recording::{What, succeeded};
 
 use crate::Seens;
-use crate::evidence::{Gathered, succeeded};
+use crate::evidence::Gathered;
 use crate::policy::{CapabilityRule, Rule};
 
 /// The capability rules. A refused check gave nothing to the program, a probe was not needed, and in a user namespace of its own a

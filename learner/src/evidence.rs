@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tracer::recording::Seen;
-
 use crate::Seens;
 use crate::policy::{Evidence, Rule};
 
@@ -70,11 +68,6 @@ impl Evidence {
             None => why.to_owned(),
         });
     }
-}
-
-/// Something succeeded in at least one run.
-pub(crate) fn succeeded(runs: &BTreeMap<String, Seen>) -> bool {
-    runs.values().any(Seen::succeeded)
 }
 
 /// Rules from facts, one a thing allowed: `of` says what a fact allows, if anything.

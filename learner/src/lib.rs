@@ -38,7 +38,7 @@ pub use policy::{Policy, PolicyError};
 
 use std::collections::BTreeSet;
 
-use tracer::recording::{ByteString, Fact, Origin, Recording, Seen, Units};
+use tracer::recording::{ByteString, Fact, Origin, Recording, Runs, Units};
 
 pub use paths::guards::Settings;
 use paths::variation::Sampled;
@@ -61,7 +61,7 @@ pub struct Options {
 }
 
 /// What a rule is made from: a fact, what each run saw of it, and the units that did, by their numbers in the [`Frame`].
-pub(crate) type Seens<'a> = (&'a Fact, &'a std::collections::BTreeMap<String, Seen>, &'a Units);
+pub(crate) type Seens<'a> = (&'a Fact, &'a Runs, &'a Units);
 
 /// Runs that are units are replicas when all are of one command.
 fn sampled(recording: &Recording, frame: &Frame) -> Sampled {

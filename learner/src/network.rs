@@ -1,9 +1,9 @@
 //! Sockets, addresses and signals.
 
-use tracer::recording::{SocketAction, What};
+use tracer::recording::{SocketAction, What, succeeded};
 
 use crate::Seens;
-use crate::evidence::{gather, succeeded};
+use crate::evidence::gather;
 use crate::policy::{AddressRule, Rule, SignalRule, SocketRule};
 
 /// The kinds of socket that were made.

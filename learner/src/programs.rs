@@ -1,9 +1,9 @@
 //! Programs that are run. Never generalised.
 
-use tracer::recording::What;
+use tracer::recording::{What, succeeded};
 
 use crate::Seens;
-use crate::evidence::{gather, succeeded};
+use crate::evidence::gather;
 use crate::policy::{ExecRule, Rule};
 
 /// The exec rules.

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tracer::abi::Abi;
-use tracer::recording::{Access, Args, ByteString, Fact, Recording, Seen, What};
+use tracer::recording::{Access, Args, ByteString, Fact, Recording, Runs, What, succeeded};
 
-use crate::evidence::succeeded;
 use crate::network;
 use crate::paths;
 use crate::policy::{CallRule, Condition, FileRule, Policy};
@@ -47,7 +46,7 @@ impl<'p> Replay<'p> {
     }
 
     /// The fact would not have been refused; nor is one that was refused already, or not needed.
-    pub fn allows(&self, fact: &Fact, runs: &BTreeMap<String, Seen>) -> bool {
+    pub fn allows(&self, fact: &Fact, runs: &Runs) -> bool {
         let policy = self.policy;
         match &fact.what {
             What::Call { abi, nr, args, .. } => self.allows_call(*abi, *nr, args.as_ref()),

@@ -137,7 +137,7 @@ mod tests {
             .map(|what| {
                 let domain = ByteString::from("/bin/x");
                 let fact = Fact { domain, origin: Origin::Entry, what: what.clone() };
-                (fact, BTreeMap::from([("run".to_owned(), Seen::ending("ok", 2))]))
+                (fact, [("run".to_owned(), Box::new(Seen::ending("ok", 2)))].into_iter().collect())
             })
             .collect();
         let seens: Vec<Seens<'_>> = all.iter().map(|(f, s)| (f, s, &*NO_UNITS)).collect();
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_failed_call_is_allowed_and_a_denied_one_is_not() {
         let seen = Seen::ending("EPERM", 1);
-        let runs = BTreeMap::from([("run".to_owned(), seen)]);
+        let runs = [("run".to_owned(), Box::new(seen))].into_iter().collect();
         let fact = |what| Fact { domain: "/bin/x".into(), origin: Origin::Entry, what };
         let failed = fact(call("mount", &[(3, 0)]));
         let denied = fact(What::Denied { abi: Abi::X86_64, nr: 1, name: None, args: None });
@@ -180,7 +180,7 @@ mod tests {
     fn an_unknown_number_is_kept_and_noted() {
         let what = What::Call { abi: Abi::X86_64, nr: 9999, name: None, args: None };
         let fact = Fact { domain: "/bin/x".into(), origin: Origin::Entry, what };
-        let runs = BTreeMap::from([("run".to_owned(), Seen::ending("ENOSYS", 1))]);
+        let runs = [("run".to_owned(), Box::new(Seen::ending("ENOSYS", 1)))].into_iter().collect();
         let mut notes = BTreeSet::new();
         let rules = rules(&[(&fact, &runs, &*NO_UNITS)], Tightness::Strict, &mut notes);
         assert_eq!((rules[0].allow.nr, &rules[0].allow.name), (9999, &None));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tracer::recording::{Recording, Seen, Units};
+use tracer::recording::{Recording, Runs, Units};
 
 use crate::policy::Evidence;
 
@@ -59,7 +59,7 @@ impl Frame {
     }
 
     /// The units that saw a fact. None for one that was only seen outside of units, before the first was marked.
-    pub(crate) fn that_saw(&self, runs: &BTreeMap<String, Seen>) -> Units {
+    pub(crate) fn that_saw(&self, runs: &Runs) -> Units {
         let mut all = Units::default();
         for (id, seen) in runs {
             match self.runs.get(id) {

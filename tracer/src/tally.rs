@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use litemap::LiteMap;
+
 use crate::abi::Abi;
 use crate::abi::arguments::{self, BOUND};
 use crate::course::{Course, Stamp};
@@ -48,7 +50,7 @@ pub(crate) struct Key {
 #[derive(Debug, Default)]
 struct Count {
     entered: u64,
-    outcomes: BTreeMap<String, u64>,
+    outcomes: LiteMap<String, u64>,
     first: Option<Witness>,
     stamp: Stamp,
     /// It runs free: how often, the recorder does not know.

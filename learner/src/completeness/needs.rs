@@ -6,11 +6,10 @@
 use std::collections::BTreeMap;
 
 use tracer::abi::Abi;
-use tracer::recording::{Access, Args, ByteString, SocketAction, What};
+use tracer::recording::{Access, Args, ByteString, SocketAction, What, succeeded};
 
 use super::Kind;
 use crate::Seens;
-use crate::evidence::succeeded;
 use crate::paths;
 use crate::policy::{CallRule, Policy};
 use crate::replay::alternative;

@@ -1,10 +1,6 @@
 //! Which accesses were granted: all that succeeded, and those that failed after they had been granted.
 
-use std::collections::BTreeMap;
-
-use tracer::recording::{Access, Seen};
-
-use crate::evidence::succeeded;
+use tracer::recording::{Access, Runs, succeeded};
 
 /// Errors with which a call fails only after the security module has allowed the access: a profile that does not allow it
 /// turns them into `EACCES`, and the program takes another way than in its training.
@@ -48,7 +44,7 @@ const AFTERWARDS: [(&str, &[Access], &str); 8] = [
 ];
 
 /// In at least one run the access was granted.
-pub(crate) fn granted(access: Access, runs: &BTreeMap<String, Seen>) -> bool {
+pub(crate) fn granted(access: Access, runs: &Runs) -> bool {
     let afterwards = |outcome: &String| {
         AFTERWARDS.iter().any(|(errno, of, _)| outcome == errno && of.contains(&access))
     };
@@ -57,11 +53,14 @@ pub(crate) fn granted(access: Access, runs: &BTreeMap<String, Seen>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tracer::recording::Seen;
+
     use super::*;
 
     #[test]
     fn what_fails_afterwards_was_granted() {
-        let seen = |outcome| BTreeMap::from([("run".to_owned(), Seen::ending(outcome, 1))]);
+        let seen =
+            |outcome| Runs::from_iter([("run".to_owned(), Box::new(Seen::ending(outcome, 1)))]);
         for (errno, accesses, _) in AFTERWARDS {
             assert!(accesses.iter().all(|access| granted(*access, &seen(errno))), "{errno}");
             assert!(!granted(Access::Chmod, &seen(errno)), "{errno}");

@@ -235,7 +235,10 @@ mod tests {
             .map(|(path, access, outcome)| {
                 let what = What::File { path: (*path).into(), access: *access, target: None };
                 let fact = Fact { domain: "/bin/x".into(), origin: Origin::Entry, what };
-                (fact, BTreeMap::from([("run".to_owned(), Seen::ending(outcome, 1))]))
+                (
+                    fact,
+                    [("run".to_owned(), Box::new(Seen::ending(outcome, 1)))].into_iter().collect(),
+                )
             })
             .collect();
         let seens: Vec<Seens<'_>> = all.iter().map(|(f, s)| (f, s, &*NO_UNITS)).collect();

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tracer::recording::{Access, Fact, Seen, What};
+use tracer::recording::{Access, Fact, Runs, What, succeeded};
 
 use super::classes::{Known, is_volatile_path};
 use super::temporary::Life;
 use crate::Seens;
-use crate::evidence::succeeded;
 
 /// What is known of places in volatile trees.
 #[derive(Default)]
@@ -49,7 +48,7 @@ impl<'a> Places<'a> {
         places
     }
 
-    fn used(&mut self, path: &'a [u8], runs: &'a BTreeMap<String, Seen>) {
+    fn used(&mut self, path: &'a [u8], runs: &'a Runs) {
         if !is_volatile_path(path) {
             return;
         }

@@ -15,7 +15,7 @@ use crate::marks::Marks;
 use crate::part::PartFile;
 use crate::recording::{
     ByteString, Completion, Degree, Fact, FactKind, Fidelity, Origin, Phase, Recording, Seen, What,
-    Witness,
+    Witness, succeeded,
 };
 use crate::session::{CommandEnd, OnStatus, Options, Outcome, RecordError, Status};
 use crate::spawn::{self, Signals};
@@ -173,13 +173,18 @@ impl Recorder {
         }
     }
 
-    fn finish(self, options: &Options, end: CommandEnd) -> Outcome {
-        Outcome { recording: self.so_far(options), end, checks: Vec::new() }
+    fn finish(mut self, options: &Options, end: CommandEnd) -> Outcome {
+        let recording = std::mem::take(&mut self.recording);
+        Outcome { recording: self.complete(recording, options), end, checks: Vec::new() }
     }
 
     /// The recording with what is known by now.
     fn so_far(&self, options: &Options) -> Recording {
-        let mut recording = self.recording.clone();
+        self.complete(self.recording.clone(), options)
+    }
+
+    /// With what is kept beside the recording while it is made.
+    fn complete(&self, mut recording: Recording, options: &Options) -> Recording {
         self.add_inherited(&mut recording);
         self.tally.add_to(&mut recording, &self.run, &self.domains);
         let run = run::describe(options, "ptrace", fidelity(), [], self.course.names());
@@ -197,7 +202,7 @@ impl Recorder {
             _ => None,
         };
         let all = recording.sorted().into_iter();
-        let granted = all.filter(|(_, runs)| runs.values().any(Seen::succeeded));
+        let granted = all.filter(|(_, runs)| succeeded(runs));
         let open: HashSet<_> = granted.filter_map(|(fact, _)| opened(fact)).collect();
         for (fact, runs) in self.inherited.sorted() {
             if opened(fact).is_some_and(|file| open.contains(&file)) {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 use super::{ByteString, Units};
@@ -192,8 +193,8 @@ pub struct Seen {
     /// How often it was seen.
     pub count: u64,
     /// How it ended: `ok` or the errno's name. What is missing to `count` never returned.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub outcomes: BTreeMap<String, u64>,
+    #[serde(default, skip_serializing_if = "LiteMap::is_empty")]
+    pub outcomes: LiteMap<String, u64>,
     /// The recorder stopped counting once it knew: `count` is a lower bound.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub at_least: bool,
@@ -237,7 +238,8 @@ impl Seen {
 
     /// Seen `count` times, each ending in `outcome`.
     pub fn ending(outcome: &str, count: u64) -> Self {
-        Self { count, outcomes: BTreeMap::from([(outcome.to_owned(), count)]), ..Self::default() }
+        let outcomes = [(outcome.to_owned(), count)].into_iter().collect();
+        Self { count, outcomes, ..Self::default() }
     }
 
     /// It succeeded at least once.

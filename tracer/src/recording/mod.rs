@@ -70,6 +70,15 @@ impl Header {
     }
 }
 
+/// What each run saw of a fact, by the run's identifier. Most facts have one run, and there may be a million facts: a tree would have
+/// room for eleven in each.
+pub type Runs = litemap::LiteMap<String, Box<Seen>>;
+
+/// In at least one run it succeeded.
+pub fn succeeded(runs: &Runs) -> bool {
+    runs.values().any(|seen| seen.succeeded())
+}
+
 /// A line of a fact.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(from = "FlatLine")]
@@ -77,7 +86,7 @@ pub struct Line {
     /// The fact; its fields come first in the line.
     pub fact: Fact,
     /// What each run saw of it, by the run's identifier.
-    pub runs: BTreeMap<String, Seen>,
+    pub runs: Runs,
 }
 
 /// A line's fields as they stand in the file. serde's `flatten` would read each line twice, and let unknown fields pass.
@@ -87,7 +96,7 @@ struct FlatLine {
     domain: ByteString,
     origin: Origin,
     what: What,
-    runs: BTreeMap<String, Seen>,
+    runs: Runs,
 }
 
 impl From<FlatLine> for Line {

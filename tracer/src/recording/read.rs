@@ -181,11 +181,11 @@ impl Reader {
         if let Some(id) = line.runs.keys().find(|id| !self.header.runs.contains_key(*id)) {
             return Err(self.malformed(format!("run {id:?} is not in the header")));
         }
-        let unknown = |(id, seen): &(&String, &super::Seen)| {
-            let names = self.header.runs.get(*id).map_or(0, |run| run.units.len());
+        let unknown = |id: &String, seen: &super::Seen| {
+            let names = self.header.runs.get(id).map_or(0, |run| run.units.len());
             seen.units.last().is_some_and(|last| last as usize >= names)
         };
-        if let Some((id, _)) = line.runs.iter().find(unknown) {
+        if let Some((id, _)) = line.runs.iter().find(|(id, seen)| unknown(id, seen)) {
             return Err(self.malformed(format!(
                 "run {id:?} has fewer units in the header than this fact says"
             )));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use super::{Completion, Fact, Header, Phase, Reader, Run, Seen, What, key};
+use super::{Completion, Fact, Header, Phase, Reader, Run, Runs, Seen, What, key};
 use super::{Line, ReadError};
 
 /// A recording in memory: what a recorder builds and a learner reads.
@@ -13,7 +13,7 @@ pub struct Recording {
     pub runs: BTreeMap<String, Run>,
     /// How each run ended.
     pub completions: BTreeMap<String, Completion>,
-    facts: HashMap<Fact, BTreeMap<String, Seen>>,
+    facts: HashMap<Fact, Runs>,
 }
 
 impl Recording {
@@ -87,7 +87,7 @@ impl Recording {
         match runs.get_mut(run) {
             Some(known) => known.add(seen),
             None => {
-                runs.insert(run.to_owned(), seen.clone());
+                runs.insert(run.to_owned(), Box::new(seen.clone()));
             }
         }
     }
@@ -96,12 +96,12 @@ impl Recording {
     pub(crate) fn begin_with(&mut self, phase: Phase) {
         #[expect(clippy::iter_over_hash_type, reason = "each is changed alike")]
         for runs in self.facts.values_mut() {
-            runs.values_mut().for_each(|seen| _ = seen.phases.insert(phase));
+            runs.iter_mut().for_each(|(_, seen)| _ = seen.phases.insert(phase));
         }
     }
 
     /// What is known of a fact.
-    pub fn get(&self, fact: &Fact) -> Option<&BTreeMap<String, Seen>> {
+    pub fn get(&self, fact: &Fact) -> Option<&Runs> {
         self.facts.get(fact)
     }
 
@@ -152,7 +152,7 @@ impl Recording {
     }
 
     /// The facts in the order of the file format.
-    pub fn sorted(&self) -> Vec<(&Fact, &BTreeMap<String, Seen>)> {
+    pub fn sorted(&self) -> Vec<(&Fact, &Runs)> {
         let mut facts: Vec<_> = self.facts.iter().map(|(f, s)| (key(f), f, s)).collect();
         facts.sort_by(|a, b| a.0.cmp(&b.0));
         facts.into_iter().map(|(_, f, s)| (f, s)).collect()

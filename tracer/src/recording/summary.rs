@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::{
-    Access, Args, ByteString, Completion, Degree, Fact, FactKind, Origin, Recording, Run, Seen,
-    SocketAction, What,
+    Access, Args, ByteString, Completion, Degree, Fact, FactKind, Origin, Recording, Run, Runs,
+    SocketAction, What, succeeded,
 };
 use crate::abi::Abi;
 
@@ -246,7 +246,7 @@ struct Accesses {
 }
 
 impl Total {
-    fn add(&mut self, domain: &ByteString, runs: &BTreeMap<String, Seen>) {
+    fn add(&mut self, domain: &ByteString, runs: &Runs) {
         self.domains.insert(domain.clone());
         for (id, seen) in runs {
             self.runs.insert(id.clone());
@@ -261,7 +261,7 @@ impl Total {
 }
 
 impl Builder {
-    fn add(&mut self, fact: Fact, runs: &BTreeMap<String, Seen>) {
+    fn add(&mut self, fact: Fact, runs: &Runs) {
         self.facts += 1;
         for id in runs.keys() {
             *self.of_run.entry(id.clone()).or_default() += 1;
@@ -286,7 +286,7 @@ impl Builder {
             What::File { path, access, target } => {
                 let file = self.files.entry(path).or_default();
                 file.tried.insert(access);
-                if runs.values().any(Seen::succeeded) {
+                if succeeded(runs) {
                     file.granted.insert(access);
                     file.targets.extend(target);
                 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
 
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 use super::{ByteString, Fact, Line, Origin, Phase, Seen, Units, What, Witness};
@@ -25,8 +26,8 @@ pub(super) struct Line1 {
 #[serde(deny_unknown_fields)]
 pub(super) struct Seen1 {
     count: u64,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    outcomes: BTreeMap<String, u64>,
+    #[serde(default, skip_serializing_if = "LiteMap::is_empty")]
+    outcomes: LiteMap<String, u64>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     at_least: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -54,7 +55,8 @@ impl Line1 {
         let runs = self.runs.into_iter().map(|(id, seen)| {
             let Seen1 { count, outcomes, at_least, not_owner, units, phases, first } = seen;
             let units: Units = units.iter().filter_map(|name| place(&id, name)).collect();
-            (id, Seen { count, outcomes, at_least, not_owner, units, phases, first })
+            let seen = Seen { count, outcomes, at_least, not_owner, units, phases, first };
+            (id, Box::new(seen))
         });
         Line { runs: runs.collect(), fact }
     }

@@ -121,7 +121,7 @@ fn seen() -> BoxedStrategy<Seen> {
     )
         .prop_map(|(count, outcomes, [at_least, not_owner], units, phases, first)| Seen {
             count,
-            outcomes,
+            outcomes: outcomes.into_iter().collect(),
             at_least,
             not_owner,
             units: units.into_iter().collect(),

@@ -148,7 +148,7 @@ fn an_unusable_input_leaves_no_output() {
 fn joining_never_overflows() {
     let mut seen = Seen::ending("ok", u64::MAX);
     seen.add(&Seen::ending("ok", 2));
-    assert_eq!((seen.count, seen.outcomes["ok"]), (u64::MAX, u64::MAX));
+    assert_eq!((seen.count, *seen.outcomes.get("ok").unwrap()), (u64::MAX, u64::MAX));
 }
 
 /// A file that was written in the middle of a run, and the whole of it, are of the same run.
@@ -175,8 +175,10 @@ fn of_one_run_the_longer_list_of_units_is_kept() {
     let (path, merged) = bench.merged(&[two.clone(), one.clone(), three.clone()], "up");
     assert_eq!(merged, bench.merged(&[three.clone(), one.clone(), two], "down").1);
     let read = Recording::read(&path).unwrap();
-    assert_eq!(read.runs["a"].units, ["x", "y", "z"]);
-    assert!(read.sorted().iter().all(|(_, runs)| runs["a"].units.to_string() == "0-2"));
+    assert_eq!(read.runs.get("a").unwrap().units, ["x", "y", "z"]);
+    assert!(
+        read.sorted().iter().all(|(_, runs)| runs.get("a").unwrap().units.to_string() == "0-2")
+    );
     for at in [one, three] {
         let error = merge(&[at, other.clone()], &bench.0.path().join("no")).unwrap_err();
         assert!(matches!(error, MergeError::Conflict { ref id, .. } if id == "a"), "{error}");
