@@ -21,6 +21,8 @@ pub(super) struct Process {
     filters: Option<u32>,
     /// One of them is the recorder's: without it, most calls would fail.
     needs_recorder: bool,
+    /// It has made processes: those of a shell or a build may be anything, and are not to inherit what it knows.
+    launches: bool,
     /// Its known calls run free.
     free: bool,
     /// It is observed to its end: it has filters that are not the recorder's, or takes none.
@@ -32,7 +34,21 @@ impl Process {
     pub(super) fn command(pid: u32) -> Self {
         let filters = filters(pid);
         let observed = filters != Some(0);
-        Self { stops: 0, quiet: 0, filters, needs_recorder: false, free: false, observed }
+        Self {
+            stops: 0,
+            quiet: 0,
+            filters,
+            needs_recorder: false,
+            launches: false,
+            free: false,
+            observed,
+        }
+    }
+
+    /// A process whose maker is gone; `given` when some process has been given a filter by then.
+    pub(super) fn orphan(pid: u32, given: bool) -> Self {
+        let command = Self::command(pid);
+        Self { needs_recorder: given && command.observed, ..command }
     }
 
     /// A process that a thread of this one has made. Whether it was before the last filter came, the kernel knows.
@@ -43,9 +59,15 @@ impl Process {
             quiet: 0,
             filters,
             needs_recorder: self.needs_recorder && filters != Some(0),
+            launches: false,
             free: self.free && filters == self.filters,
             observed: self.observed,
         }
+    }
+
+    /// It makes a process.
+    pub(super) fn launches(&mut self) {
+        self.launches = true;
     }
 
     /// A thread of it appears.
@@ -65,6 +87,7 @@ impl Process {
     pub(super) fn is_quiet(&self) -> bool {
         !self.observed
             && !self.free
+            && !self.launches
             && self.quiet >= QUIET.max(self.stops / PART)
             && self.filters.is_some_and(|filters| filters < MOST_FILTERS)
     }
@@ -120,6 +143,7 @@ mod tests {
             quiet: 0,
             filters: Some(0),
             needs_recorder: false,
+            launches: false,
             free: false,
             observed: false,
         }
@@ -134,6 +158,15 @@ mod tests {
         };
         assert!(!stops(QUIET - 1, false) && stops(1, false));
         assert!(!stops(8 * QUIET, true) && !stops(QUIET, false) && stops(2 * QUIET, false));
+    }
+
+    #[test]
+    fn who_makes_processes_is_never_quiet() {
+        let mut process = process();
+        (0..QUIET).for_each(|_| process.stopped(false));
+        assert!(process.is_quiet());
+        process.launches();
+        assert!(!process.is_quiet());
     }
 
     #[test]

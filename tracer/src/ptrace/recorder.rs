@@ -51,6 +51,8 @@ pub(super) struct Recorder {
     tally: Tally,
     tasks: HashMap<Pid, Task>,
     processes: HashMap<Pid, Process>,
+    /// Some process has been given a filter.
+    filters: bool,
     /// No call runs free any more: somebody asks for each, or wants to know when it was made, or it might use a capability.
     every_call: bool,
     /// New threads that their maker told of, before their first stop.
@@ -73,6 +75,7 @@ impl Recorder {
             tally: Tally::default(),
             tasks: HashMap::new(),
             processes: HashMap::new(),
+            filters: false,
             every_call: options.every_call,
             expected: HashMap::new(),
             end: None,
@@ -310,13 +313,18 @@ impl Recorder {
             }
         };
         let number = task::number(tid);
-        let maker = self.processes.get(&task.process).cloned();
-        let known = self.processes.entry(process);
-        let known = known.or_insert_with(|| match maker {
-            Some(maker) => maker.child(number),
-            None => Process::command(number),
-        });
-        known.joined_by(number);
+        if let Some(known) = self.processes.get_mut(&process) {
+            known.joined_by(number);
+        } else {
+            let made = match self.processes.get_mut(&task.process) {
+                Some(maker) => {
+                    maker.launches();
+                    maker.child(number)
+                }
+                None => Process::orphan(number, self.filters),
+            };
+            self.processes.insert(process, made);
+        }
         task.process = process;
         self.tasks.insert(tid, task);
     }
@@ -458,9 +466,9 @@ impl Recorder {
             };
             self.add(tid, what, &seen);
         }
-        if let Some(what) =
-            decode::signal(&pending.call, |pid| self.tasks.contains_key(&Pid::from_raw(pid)))
-        {
+        // A child may be sent one before it has first stopped.
+        let is_recorded = |pid| self.tasks.contains_key(&pid) || self.expected.contains_key(&pid);
+        if let Some(what) = decode::signal(&pending.call, |pid| is_recorded(Pid::from_raw(pid))) {
             self.add(tid, what, &seen);
         }
         let forgets = decode::changes_view(name);

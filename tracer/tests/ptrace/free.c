@@ -89,7 +89,7 @@ static void *forks(void *nothing) {
     return nothing;
 }
 
-/* Processes that are made while a filter may come. */
+/* Processes that are made while a filter might come: it does not. */
 static int forking(void) {
     pthread_t other;
     pthread_create(&other, 0, forks, 0);
@@ -150,22 +150,26 @@ static int timer(void) {
     return !signals;
 }
 
-/* Another process stops this one, and lets it go on. */
+/* A process is stopped by another one, and goes on. */
 static int stopped(void) {
-    pid_t self = getpid(), other = fork();
-    int status;
+    int status, gate[2];
+    char byte;
+    if (pipe(gate)) return 1;
+    pid_t other = fork();
     if (!other) {
-        for (int turn = 0; turn < 40; turn++) {
-            usleep(2000);
-            kill(self, SIGSTOP);
-            usleep(1000);
-            kill(self, SIGCONT);
-        }
-        _exit(0);
+        warm();
+        warm();
+        /* Who has ended can not be stopped. */
+        _exit(read(gate[0], &byte, 1) == 1 ? 3 : 4);
     }
-    warm();
-    warm();
-    return waitpid(other, &status, 0) != other || status;
+    for (int turn = 0; turn < 40; turn++) {
+        usleep(2000);
+        kill(other, SIGSTOP);
+        usleep(1000);
+        kill(other, SIGCONT);
+    }
+    if (write(gate[1], "x", 1) != 1) return 1;
+    return waitpid(other, &status, 0) != other || WEXITSTATUS(status) != 3;
 }
 
 /* Calls of another convention, from the same program. */

@@ -86,7 +86,7 @@ modes! {
     what_is_new_afterwards_is_seen "after" Some("getppid");
     what_each_thread_does_is_seen "threads" Some("getppid");
     what_children_do_is_seen "child" Some("getppid");
-    processes_that_are_made_meanwhile_are_seen "forking" Some("getppid");
+    processes_that_are_made_meanwhile_are_seen "forking" None;
     another_program_is_seen_from_its_begin_on "program" Some("getppid");
     who_filters_himself_is_seen_to_the_end "filter" Some("getppid");
     signals_are_delivered "timer" Some("getppid");

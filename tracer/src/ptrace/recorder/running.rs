@@ -97,6 +97,7 @@ impl Recorder {
         match &done {
             Installed::Yes(_) => {
                 process.filtered(task::number(tid));
+                self.filters = true;
                 known.iter().for_each(|(key, _)| _ = self.tally.stop_counting(key));
             }
             Installed::No(_) => _ = process.observe_to_the_end(),
