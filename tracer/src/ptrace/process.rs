@@ -114,17 +114,18 @@ impl Process {
         }
     }
 
-    /// Every call is to be seen again, as after an exec: then other calls are known. True when some were not seen.
-    pub(super) fn observe(&mut self) -> bool {
+    /// It runs another program, of which every call is to be seen again: other calls are known of it.
+    pub(super) fn executes(&mut self) {
         self.stops = 0;
         self.quiet = 0;
-        std::mem::take(&mut self.free)
+        self.launches = false;
+        self.free = false;
     }
 
     /// Every call is to be seen from now on. True when some were not seen.
     pub(super) fn observe_to_the_end(&mut self) -> bool {
         self.observed = true;
-        self.observe()
+        std::mem::take(&mut self.free)
     }
 }
 
@@ -167,6 +168,10 @@ mod tests {
         assert!(process.is_quiet());
         process.launches();
         assert!(!process.is_quiet());
+        // Another program may run in its place.
+        process.executes();
+        (0..QUIET).for_each(|_| process.stopped(false));
+        assert!(process.is_quiet());
     }
 
     #[test]

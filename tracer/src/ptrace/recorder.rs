@@ -525,7 +525,7 @@ impl Recorder {
         if let Some(process) = self.tasks.get(&tid).map(|task| task.process)
             && let Some(process) = self.processes.get_mut(&process)
         {
-            process.observe();
+            process.executes();
         }
         self.program_started(tid);
         let until = self.until(tid);
