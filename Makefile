@@ -40,7 +40,7 @@ test: ## check the format, the lints, and run every test
 	LEARN_REQUIRE_BPF=1 $(RUNNER) $(CARGO) test --workspace --no-fail-fast -- --include-ignored
 
 bench: ## measure the stages, how well names are generalised, and what recording costs beside strace
-	@scripts/setup build demo bench
+	@scripts/setup build demo test bench
 	$(CARGO) bench --bench stages
 	$(CARGO) bench --bench generalise
 	$(CARGO) build --release
