@@ -43,7 +43,7 @@ fn context(free: &BTreeSet<Free>) -> Result<ScmpFilterContext, SeccompError> {
     // Calls of other ABIs.
     filter.set_act_badarch(stop)?;
     for Free { nr, values } in free {
-        let name = calls::name(Abi::NATIVE, *nr).unwrap_or_default();
+        let Some(name) = calls::name(Abi::NATIVE, *nr) else { continue };
         let compared: Vec<ScmpArgCompare> = arguments::of(Abi::NATIVE, name)
             .iter()
             .filter_map(|argument| {

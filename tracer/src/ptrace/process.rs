@@ -11,7 +11,7 @@ const PART: u64 = 4;
 const MOST_FILTERS: u32 = 8;
 
 /// A traced process.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Process {
     /// Stops at calls since it began to run its program.
     stops: u64,
@@ -33,16 +33,7 @@ impl Process {
     /// A process that runs the recorded command. One that a filter limits already is not to be given another.
     pub(super) fn command(pid: u32) -> Self {
         let filters = filters(pid);
-        let observed = filters != Some(0);
-        Self {
-            stops: 0,
-            quiet: 0,
-            filters,
-            needs_recorder: false,
-            launches: false,
-            free: false,
-            observed,
-        }
+        Self { filters, observed: filters != Some(0), ..Self::default() }
     }
 
     /// A process whose maker is gone; `given` when some process has been given a filter by then.
@@ -55,13 +46,11 @@ impl Process {
     pub(super) fn child(&self, pid: u32) -> Self {
         let filters = filters(pid);
         Self {
-            stops: 0,
-            quiet: 0,
             filters,
             needs_recorder: self.needs_recorder && filters != Some(0),
-            launches: false,
             free: self.free && filters == self.filters,
             observed: self.observed,
+            ..Self::default()
         }
     }
 
@@ -139,15 +128,7 @@ mod tests {
     use super::*;
 
     fn process() -> Process {
-        Process {
-            stops: 0,
-            quiet: 0,
-            filters: Some(0),
-            needs_recorder: false,
-            launches: false,
-            free: false,
-            observed: false,
-        }
+        Process { filters: Some(0), ..Process::default() }
     }
 
     #[test]

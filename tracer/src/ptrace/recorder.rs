@@ -204,10 +204,9 @@ impl Recorder {
             What::File { path, access, .. } => Some((path.clone(), files::opened_for(*access)?)),
             _ => None,
         };
-        let all = recording.sorted().into_iter();
-        let granted = all.filter(|(_, runs)| succeeded(runs));
+        let granted = recording.iter().filter(|(_, runs)| succeeded(runs));
         let open: HashSet<_> = granted.filter_map(|(fact, _)| opened(fact)).collect();
-        for (fact, runs) in self.inherited.sorted() {
+        for (fact, runs) in self.inherited.iter() {
             if opened(fact).is_some_and(|file| open.contains(&file)) {
                 runs.iter().for_each(|(run, seen)| recording.add(run, fact.clone(), seen));
             }
@@ -371,7 +370,7 @@ impl Recorder {
 
     fn witness(&self, tid: Pid) -> Witness {
         let ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Witness { ms, pid: tid.as_raw().unsigned_abs() }
+        Witness { ms, pid: task::number(tid) }
     }
 
     fn enter(&mut self, tid: Pid, call: Call) {
@@ -581,7 +580,7 @@ impl Recorder {
 
     /// The files that a program finds open when it begins.
     fn inherited(&mut self, tid: Pid, view: &View) {
-        for (fd, flags) in procfs::descriptors(tid.as_raw().unsigned_abs()) {
+        for (fd, flags) in procfs::descriptors(task::number(tid)) {
             let Ok(path) = view.descriptor(fd) else { continue };
             if !files::is_file(path.as_bytes()) {
                 continue;

@@ -50,7 +50,7 @@ impl Task {
         if let Some(view) = &self.view {
             return view.clone();
         }
-        let id = tid.as_raw().unsigned_abs();
+        let id = number(tid);
         let view = View::of(group(id), id);
         self.view = Some(view.clone());
         view
@@ -59,7 +59,7 @@ impl Task {
     /// Its credentials; `None` when it is gone.
     pub(super) fn credentials(&mut self, tid: Pid) -> Option<&Credentials> {
         if self.credentials.is_none() {
-            self.credentials = Credentials::of(tid.as_raw().unsigned_abs());
+            self.credentials = Credentials::of(number(tid));
         }
         self.credentials.as_ref()
     }
@@ -83,13 +83,13 @@ pub(super) fn group(tid: u32) -> u32 {
 
 /// The process that a thread belongs to, and its parent.
 pub(super) fn group_and_parent(tid: Pid) -> [Option<Pid>; 2] {
-    let ids = status(tid.as_raw().unsigned_abs(), ["Tgid:", "PPid:"]);
+    let ids = status(number(tid), ["Tgid:", "PPid:"]);
     ids.map(|id| id.and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw))
 }
 
 /// The program that a thread runs.
 pub(super) fn program(tid: Pid) -> Option<ByteString> {
-    let tid = tid.as_raw().unsigned_abs();
+    let tid = number(tid);
     View::of(tid, tid).program().ok()
 }
 

@@ -151,6 +151,11 @@ impl Recording {
         self.runs.keys().all(|id| self.completions.get(id).is_some_and(|c| c.complete))
     }
 
+    /// The facts in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Fact, &Runs)> {
+        self.facts.iter()
+    }
+
     /// The facts in the order of the file format.
     pub fn sorted(&self) -> Vec<(&Fact, &Runs)> {
         let mut facts: Vec<_> = self.facts.iter().map(|(f, s)| (key(f), f, s)).collect();
