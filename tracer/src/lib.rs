@@ -10,6 +10,7 @@
 //! - [`host`]: what can be recorded here
 //! - [`marks`]: a test harness tells that a unit or a phase begins
 //! - [`memory`]: reading a waiting thread's memory
+//! - [`notify`]: calls that a filter notifies of
 //! - [`spawn`]: starting the command
 //! - [`part`]: what a recorder leaves behind when it is killed
 //! - `procfs`: what procfs says of a task
@@ -25,6 +26,7 @@ pub mod ebpf;
 pub mod host;
 pub mod marks;
 pub mod memory;
+pub mod notify;
 pub mod part;
 mod procfs;
 pub mod ptrace;

@@ -19,7 +19,7 @@
 //! - `profiles`: reading the directory
 //! - `capabilities`, `filter`, `ruleset`: what the command is deprived of
 //! - `launch`: the child, until it becomes the command
-//! - `notify`, `supervisor`, `task`: the kernel's notifications, and the answers
+//! - `supervisor`, `task`: the answers to the kernel's notifications
 //! - `programs`: which programs may be run
 //! - `container`: the same for a container, whose engine enforces
 //! - `checks`: capabilities that were asked for in vain
@@ -42,7 +42,6 @@ mod launch;
 mod leftovers;
 mod lines;
 mod nearest;
-mod notify;
 mod profiles;
 mod programs;
 mod ruleset;

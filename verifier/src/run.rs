@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use nix::unistd::Pid;
 use tracer::ebpf::{CheckWatch, Checks};
+use tracer::notify::Listener;
 use tracer::recording::Fact;
 use tracer::session::{CommandEnd, RecordError};
 use tracer::spawn::{self, Signals};
@@ -15,7 +16,6 @@ use tracer::spawn::{self, Signals};
 use crate::error::system;
 use crate::launch::{Launch, Shared, Stage};
 use crate::leftovers::Leftovers;
-use crate::notify::Listener;
 use crate::profiles::Profiles;
 use crate::programs::Programs;
 use crate::report::Denials;

@@ -1,4 +1,6 @@
-//! The kernel's interface of seccomp's user notifier (`seccomp_unotify(2)`).
+//! The kernel's interface of seccomp's user notifier (`seccomp_unotify(2)`, Linux 5.0; taking a listener out of a process needs 5.6).
+//!
+//! Guarantees: buffers have the kernel's sizes, whatever they are; from Linux 6.6 on whoever answers is woken on the asker's processor.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -10,7 +12,7 @@ const SYNC_WAKE_UP: u64 = 1;
 
 /// The descriptor that notifications come from.
 #[derive(Debug)]
-pub(crate) struct Listener {
+pub struct Listener {
     fd: OwnedFd,
     // The kernel's structures may be larger than those known here; words, for their alignment.
     request: Vec<u64>,
@@ -19,19 +21,22 @@ pub(crate) struct Listener {
 
 /// A call that waits for its answer.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Notification {
-    pub(crate) id: u64,
+pub struct Notification {
+    /// By which it is answered.
+    pub id: u64,
     /// The thread; zero for one that is not visible in this process id namespace.
-    pub(crate) tid: u32,
+    pub tid: u32,
     /// `AUDIT_ARCH_…` (linux/audit.h).
-    pub(crate) arch: u32,
-    pub(crate) nr: u32,
-    pub(crate) args: [u64; 6],
+    pub arch: u32,
+    /// The call's number.
+    pub nr: u32,
+    /// Its arguments.
+    pub args: [u64; 6],
 }
 
 /// An answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reply {
+pub enum Reply {
     /// The call is made.
     Continue,
     /// It returns this error.
@@ -40,7 +45,10 @@ pub(crate) enum Reply {
 
 impl Listener {
     /// Takes a listener out of the process that loaded the filter and has it by this number.
-    pub(crate) fn of(process: BorrowedFd<'_>, number: i32) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// When the process is gone, has no such descriptor, or may not be looked into.
+    pub fn of(process: BorrowedFd<'_>, number: i32) -> io::Result<Self> {
         // SAFETY: plain numbers; pidfd_getfd(2) returns a descriptor of our own.
         let fd = unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), number, 0) };
         let fd = i32::try_from(Errno::result(fd)?).map_err(io::Error::other)?;
@@ -63,7 +71,10 @@ impl Listener {
     }
 
     /// The next notification; `None` when the thread died or was interrupted before it could be received.
-    pub(crate) fn receive(&mut self) -> io::Result<Option<Notification>> {
+    ///
+    /// # Errors
+    /// When the kernel refuses it for another reason.
+    pub fn receive(&mut self) -> io::Result<Option<Notification>> {
         // The kernel wants zeroes.
         self.request.fill(0);
         let request = self.request.as_mut_ptr().cast::<libc::seccomp_notif>();
@@ -86,7 +97,7 @@ impl Listener {
     }
 
     /// The thread still waits: what was read of it meanwhile was read of it, and not of another with its number.
-    pub(crate) fn still_waits(&self, id: u64) -> bool {
+    pub fn still_waits(&self, id: u64) -> bool {
         // SAFETY: the request reads one word.
         let done = unsafe {
             libc::ioctl(self.fd.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ID_VALID, &raw const id)
@@ -95,7 +106,10 @@ impl Listener {
     }
 
     /// Answers; `false` when nobody waits any more: the thread died, or a signal interrupted it and it asks again.
-    pub(crate) fn answer(&mut self, id: u64, reply: Reply) -> io::Result<bool> {
+    ///
+    /// # Errors
+    /// When the kernel refuses it for another reason.
+    pub fn answer(&mut self, id: u64, reply: Reply) -> io::Result<bool> {
         let (error, flags) = match reply {
             // The flag is one bit of 32.
             Reply::Continue => {
