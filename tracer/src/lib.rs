@@ -16,6 +16,7 @@
 //! - `procfs`: what procfs says of a task
 //! - [`run`]: describing a run
 //! - [`session`]: what a recorder is asked, and what it answers
+//! - `tick`: waking up now and then
 //! - [`whole`]: files that appear whole or not at all
 
 pub mod abi;
@@ -35,4 +36,5 @@ pub mod run;
 pub mod session;
 pub mod spawn;
 mod tally;
+mod tick;
 pub mod whole;

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::recording::Phase;
+use crate::tick;
 
 /// The environment's variable with the socket's path.
 pub const VARIABLE: &str = "LEARN_SOCKET";
@@ -238,8 +239,7 @@ fn line(mut stream: &UnixStream) -> io::Result<String> {
 fn knock(wake: &AtomicI32) {
     let thread = wake.load(Ordering::Relaxed);
     if thread != 0 {
-        // SAFETY: plain numbers; the signal's handler does nothing, and a thread that has ended is in this process no more.
-        unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, libc::SIGRTMAX() - 1) };
+        tick::interrupt(thread);
     }
 }
 

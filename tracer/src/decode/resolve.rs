@@ -66,6 +66,11 @@ impl View {
         Self { reach, root, pid, tid, ids: Ids::Living }
     }
 
+    /// Absolute names lead this process and the task to the same files, but for links of procfs.
+    pub(crate) fn is_our_own(&self) -> bool {
+        self.reach.as_os_str().is_empty() && self.root.is_empty()
+    }
+
     /// The view of the tree below a directory, where procfs knows the task by these ids.
     pub fn within(root: PathBuf, pid: u32, tid: u32) -> Self {
         Self { reach: root, root: Vec::new(), pid, tid, ids: Ids::Imagined }

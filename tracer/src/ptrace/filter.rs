@@ -1,4 +1,4 @@
-//! The filter that lets known calls run free, and stops at all others (seccomp(2), `SECCOMP_RET_TRACE`).
+//! The filter that lets known calls run free, notifies of those on files, and stops at all others (seccomp(2)).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -8,6 +8,7 @@ use libseccomp::error::SeccompError;
 use libseccomp::{ScmpAction, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, ScmpSyscall};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
+use super::known_files;
 use crate::abi::{Abi, arguments, calls};
 
 /// A call of the native ABI that runs free.
@@ -18,6 +19,17 @@ pub(super) struct Free {
     pub(super) values: BTreeMap<u8, u64>,
 }
 
+/// What the filter does at calls that read, look at or open a named file ([`known_files`](super::known_files)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AtFiles {
+    /// It stops.
+    Stop,
+    /// It notifies the listener that is made with it.
+    Notify,
+    /// It leaves them to an earlier filter, which notifies.
+    LeaveToEarlier,
+}
+
 /// The kernel takes no longer programs (`BPF_MAXINSNS`, linux/bpf_common.h).
 const LONGEST: usize = 4096;
 
@@ -25,8 +37,8 @@ const LONGEST: usize = 4096;
 ///
 /// # Errors
 /// When libseccomp, or the system, has no room for it.
-pub(super) fn program(free: &BTreeSet<Free>) -> io::Result<Option<Vec<u8>>> {
-    let filter = context(free).map_err(io::Error::other)?;
+pub(super) fn program(free: &BTreeSet<Free>, at_files: AtFiles) -> io::Result<Option<Vec<u8>>> {
+    let filter = context(free, at_files).map_err(io::Error::other)?;
     // libseccomp before 2.6 writes to descriptors only.
     let memory = memfd_create("filter", MFdFlags::MFD_CLOEXEC)?;
     filter.export_bpf(&memory).map_err(io::Error::other)?;
@@ -37,11 +49,19 @@ pub(super) fn program(free: &BTreeSet<Free>) -> io::Result<Option<Vec<u8>>> {
     Ok((bytes.len() <= LONGEST * size_of::<libc::sock_filter>()).then_some(bytes))
 }
 
-fn context(free: &BTreeSet<Free>) -> Result<ScmpFilterContext, SeccompError> {
+fn context(free: &BTreeSet<Free>, at_files: AtFiles) -> Result<ScmpFilterContext, SeccompError> {
     let stop = ScmpAction::Trace(0);
     let mut filter = ScmpFilterContext::new(stop)?;
     // Calls of other ABIs.
     filter.set_act_badarch(stop)?;
+    let at_files = match at_files {
+        AtFiles::Stop => None,
+        AtFiles::Notify => Some(ScmpAction::Notify),
+        AtFiles::LeaveToEarlier => Some(ScmpAction::Allow),
+    };
+    for (nr, action) in known_files::numbers().zip(at_files.into_iter().cycle()) {
+        filter.add_rule(action, ScmpSyscall::from(nr.cast_signed()))?;
+    }
     for Free { nr, values } in free {
         let Some(name) = calls::name(Abi::NATIVE, *nr) else { continue };
         let compared: Vec<ScmpArgCompare> = arguments::of(Abi::NATIVE, name)

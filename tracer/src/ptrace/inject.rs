@@ -4,20 +4,23 @@
 //! own call, and so comes to its entry again. Signals wait meanwhile. The filter lies in a page that the thread maps and unmaps, so that
 //! nothing of the program's own memory is touched: its other threads run on.
 
+use std::os::fd::{AsFd, OwnedFd};
+
 use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::unistd::Pid;
 
 use super::stops::{self, Stop, Stopped, Until, Wait};
 use crate::memory;
+use crate::notify::Listener;
 
 type Registers = libc::user_regs_struct;
 
 /// What became of it.
 #[derive(Debug)]
 pub(super) enum Installed {
-    /// All threads of the process have the filter, and this one is at the entry of its call again.
-    Yes(Stopped),
+    /// All threads of the process have the filter, and this one is at the entry of its call again; with what the filter notifies.
+    Yes(Stopped, Option<Listener>),
     /// None has, and this one is at the entry of its call.
     No(Stopped),
     /// The thread came to an end, or to another program's begin.
@@ -29,10 +32,14 @@ const SYSCALL: [u8; 2] = [0x0f, 0x05];
 /// `SECCOMP_SET_MODE_FILTER`, `SECCOMP_FILTER_FLAG_TSYNC` (linux/seccomp.h).
 const SET_MODE_FILTER: u64 = 1;
 const ALL_THREADS: u64 = 1;
+/// `SECCOMP_FILTER_FLAG_NEW_LISTENER`, and `SECCOMP_FILTER_FLAG_TSYNC_ESRCH` (Linux 5.7), without which the two do not go together.
+const LISTENER: u64 = 1 << 3 | 1 << 4;
 /// `struct sock_fprog`: a length, and behind it a pointer to the instructions.
 const HEAD: usize = 16;
 
 /// Has the thread give its process a filter. Who has no `CAP_SYS_ADMIN` must give up the gaining of privileges for it.
+///
+/// With `process` set the filter notifies, and its listener is taken out of that process. Its first thread must be alive.
 ///
 /// # Errors
 /// When the system refuses tracing.
@@ -40,6 +47,7 @@ pub(super) fn install(
     stop: Stopped,
     program: &[u8],
     no_new_privileges: bool,
+    process: Option<&OwnedFd>,
 ) -> nix::Result<Installed> {
     let tid = stop.tid();
     let Ok(saved) = ptrace::getregs(tid) else { return Ok(Installed::No(stop)) };
@@ -49,7 +57,7 @@ pub(super) fn install(
     let Ok(mask) = stops::signal_mask(tid) else { return Ok(Installed::No(stop)) };
     let mut thread = Borrowed { tid, saved, stop: Some(stop), halted: false };
     let done = match stops::set_signal_mask(tid, u64::MAX) {
-        Ok(()) => thread.install(program, no_new_privileges),
+        Ok(()) => thread.install(program, no_new_privileges, process),
         Err(error) => Err(error.into()),
     };
     let _gone = stops::set_signal_mask(tid, mask).and_then(|()| ptrace::setregs(tid, saved));
@@ -60,8 +68,8 @@ pub(super) fn install(
     }
     match (done, thread.stop) {
         (Err(Broken::Instead(wait)), _) => Ok(Installed::Instead(wait)),
-        (Ok(true), Some(stop)) => Ok(Installed::Yes(stop)),
-        (Ok(false) | Err(Broken::System(Errno::ESRCH)), Some(stop)) => Ok(Installed::No(stop)),
+        (Ok(Some(listener)), Some(stop)) => Ok(Installed::Yes(stop, listener)),
+        (Ok(None) | Err(Broken::System(Errno::ESRCH)), Some(stop)) => Ok(Installed::No(stop)),
         // It is gone: the next wait tells how it ended.
         (Err(Broken::System(Errno::ESRCH)) | Ok(_), None) => Ok(Installed::Instead(Wait::Nothing)),
         (Err(Broken::System(error)), _) => Err(error),
@@ -89,15 +97,26 @@ impl From<Errno> for Broken {
     }
 }
 
+/// Without its listener the filter would refuse calls, so that failing to get it is no small matter.
+fn taken(process: &OwnedFd, number: i32) -> nix::Result<Listener> {
+    // Not ESRCH: the thread that was given the filter is there.
+    Listener::of(process.as_fd(), number).map_err(|_why| Errno::EIO)
+}
+
 impl Borrowed {
-    fn install(&mut self, program: &[u8], no_new_privileges: bool) -> Result<bool, Broken> {
+    fn install(
+        &mut self,
+        program: &[u8],
+        no_new_privileges: bool,
+        process: Option<&OwnedFd>,
+    ) -> Result<Option<Option<Listener>>, Broken> {
         let instructions = program.len() / size_of::<libc::sock_filter>();
         let length = (HEAD + program.len()) as u64;
         let writable = (libc::PROT_READ | libc::PROT_WRITE).cast_unsigned().into();
         let anonymous = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS).cast_unsigned().into();
         let page = self.call(libc::SYS_mmap, [0, length, writable, anonymous, u64::MAX, 0])?;
         if (-4095..0).contains(&page) {
-            return Ok(false);
+            return Ok(None);
         }
         let page = page.cast_unsigned();
         let mut bytes = (instructions as u64).to_ne_bytes().to_vec();
@@ -108,12 +127,19 @@ impl Borrowed {
             let set = libc::PR_SET_NO_NEW_PRIVS.cast_unsigned().into();
             done = self.call(libc::SYS_prctl, [set, 1, 0, 0, 0, 0])? == 0;
         }
+        let mut listener = None;
         if done {
-            let filter = [SET_MODE_FILTER, ALL_THREADS, page, 0, 0, 0];
-            done = self.call(libc::SYS_seccomp, filter)? == 0;
+            let flags = ALL_THREADS | process.map_or(0, |_| LISTENER);
+            let filter = [SET_MODE_FILTER, flags, page, 0, 0, 0];
+            let given = self.call(libc::SYS_seccomp, filter)?;
+            done = if process.is_some() { given >= 0 } else { given == 0 };
+            if let (Some(process), Ok(number)) = (process.filter(|_| done), i32::try_from(given)) {
+                listener = Some(taken(process, number)?);
+                self.call(libc::SYS_close, [number.cast_unsigned().into(), 0, 0, 0, 0, 0])?;
+            }
         }
         self.call(libc::SYS_munmap, [page, length, 0, 0, 0, 0])?;
-        Ok(done)
+        Ok(done.then_some(listener))
     }
 
     /// Makes a call, and comes back to the entry of the thread's own.

@@ -11,22 +11,24 @@
 //! - [`process`]: how much a process still teaches
 //! - [`free`]: which calls may run without a stop
 //! - [`filter`]: the filter that lets them
+//! - [`notified`]: calls on known files, which run on without a stop
+//! - [`known_files`]: what makes a file known
 //! - [`inject`]: giving it to a process
 //! - [`pending`]: a call between its entry and its exit
 //! - [`circumstances`]: what decides which capability a call needs
 //! - [`recorder`]: from stops to facts
-//! - [`tick`]: waking up now and then
 
 mod circumstances;
 mod filter;
 mod free;
 mod inject;
+mod known_files;
+mod notified;
 mod pending;
 mod process;
 mod recorder;
 mod stops;
 mod task;
-mod tick;
 
 use crate::session::{OnStatus, Options, Outcome, RecordError};
 

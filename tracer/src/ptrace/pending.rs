@@ -46,6 +46,8 @@ pub(super) struct NamedFile {
     pub(super) flags: Option<u32>,
     pub(super) existed: bool,
     pub(super) owned: bool,
+    /// It is neither a directory nor a link: no name leads through it.
+    pub(super) plain: bool,
     /// After the call there may be a file with a set-id bit that somebody writes to.
     pub(super) sets_id: bool,
 }
@@ -55,15 +57,16 @@ impl NamedFile {
     pub(super) fn facts(&self, call: &Call, tid: Pid, task: &mut Task) -> Vec<What> {
         let opened =
             self.flags.map(|flags| Opened { flags, created: call.succeeded() && !self.existed });
-        let by_descriptor = match (opened, call.result) {
-            (Some(_), Some(fd)) if call.succeeded() => {
-                // Descriptors are ints: the result fits.
-                i32::try_from(fd).ok().and_then(|fd| task.directory(tid, Some(fd)))
-            }
-            _ => None,
-        };
+        let by_descriptor = self.opened(call, tid, task);
         let object = by_descriptor.as_ref().unwrap_or(&self.object);
         files::facts(self.row, call, opened, object, self.second.as_ref())
+    }
+
+    /// What an open that succeeded has opened, by its descriptor.
+    pub(super) fn opened(&self, call: &Call, tid: Pid, task: &mut Task) -> Option<ByteString> {
+        let fd = call.result.filter(|_| call.succeeded() && self.flags.is_some())?;
+        // Descriptors are ints: the result fits.
+        task.directory(tid, Some(i32::try_from(fd).ok()?))
     }
 
     /// The facts, if the call succeeds.
@@ -177,10 +180,11 @@ fn named_file(
     };
     let owned = existing.as_ref().is_none_or(|file| task::owns(task.credentials(tid), file));
     let existed = existing.is_some() || flags.is_none_or(|f| f & O_CREAT == 0);
+    let plain = existing.as_ref().is_some_and(std::fs::Metadata::is_file);
     let opens_set_id = flags.is_some_and(|flags| flags & O_ACCMODE != 0)
         && existing.as_ref().is_some_and(|file| file.mode() & SET_ID != 0);
     let sets_id = opens_set_id || free::may_set_id(call, !existed);
-    Ok(Some(NamedFile { row, object, second, flags, existed, owned, sets_id }))
+    Ok(Some(NamedFile { row, object, second, flags, existed, owned, plain, sets_id }))
 }
 
 type Named = Option<(ByteString, Option<std::fs::Metadata>)>;

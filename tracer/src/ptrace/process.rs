@@ -21,6 +21,10 @@ pub(super) struct Process {
     filters: Option<u32>,
     /// One of them is the recorder's: without it, most calls would fail.
     needs_recorder: bool,
+    /// One of them notifies of calls on files.
+    notifies: bool,
+    /// Files that its calls named since the last that brought something new: those that were known, and others.
+    files: [u64; 2],
     /// It has made processes: those of a shell or a build may be anything, and are not to inherit what it knows.
     launches: bool,
     /// Its known calls run free.
@@ -48,6 +52,7 @@ impl Process {
         Self {
             filters,
             needs_recorder: self.needs_recorder && filters != Some(0),
+            notifies: self.notifies && filters != Some(0),
             free: self.free && filters == self.filters,
             observed: self.observed,
             ..Self::default()
@@ -70,6 +75,25 @@ impl Process {
     pub(super) fn stopped(&mut self, new: bool) {
         self.stops += 1;
         self.quiet = if new { 0 } else { self.quiet + 1 };
+        if new {
+            self.files = [0; 2];
+        }
+    }
+
+    /// One of its calls named a file; `known` when that was known of it.
+    pub(super) fn named_file(&mut self, known: bool) {
+        self.files[usize::from(!known)] += 1;
+    }
+
+    /// Most of the files that it names are known: to be notified of them pays.
+    pub(super) fn names_known_files(&self) -> bool {
+        let [known, new] = self.files;
+        known >= new
+    }
+
+    /// A filter notifies of its calls on files.
+    pub(super) fn notifies(&self) -> bool {
+        self.notifies
     }
 
     /// The time has come to let known calls run free.
@@ -92,8 +116,9 @@ impl Process {
     }
 
     /// All its threads have been given a filter; `tid` is one of them.
-    pub(super) fn filtered(&mut self, tid: u32) {
+    pub(super) fn filtered(&mut self, tid: u32, notifies: bool) {
         self.needs_recorder = true;
+        self.notifies |= notifies;
         let expected = self.filters.map(|filters| filters + 1);
         self.filters = filters(tid);
         if self.filters == expected {
@@ -107,6 +132,7 @@ impl Process {
     pub(super) fn executes(&mut self) {
         self.stops = 0;
         self.quiet = 0;
+        self.files = [0; 2];
         self.launches = false;
         self.free = false;
     }

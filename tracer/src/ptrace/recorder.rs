@@ -20,15 +20,16 @@ use crate::recording::{
 use crate::session::{CommandEnd, OnStatus, Options, Outcome, RecordError, Status};
 use crate::spawn::{self, Signals};
 use crate::tally::{Domains, Tally};
+use crate::tick::Tick;
 use crate::{procfs, run, session};
 
 use super::free;
 use super::inject::Installed;
+use super::notified::Notified;
 use super::pending::{self, Pending};
 use super::process::Process;
 use super::stops::{self, CallInfo, Resumed, Stop, Stopped, Until, Wait};
 use super::task::{self, Task};
-use super::tick::Tick;
 
 /// So long the recorder waits for descendants after the command has ended.
 const AFTERWARDS: Duration = Duration::from_secs(2);
@@ -53,6 +54,8 @@ pub(super) struct Recorder {
     processes: HashMap<Pid, Process>,
     /// Some process has been given a filter.
     filters: bool,
+    /// Answers filters that notify, once there is one.
+    notified: Option<Notified>,
     /// No call runs free any more: somebody asks for each, or wants to know when it was made, or it might use a capability.
     every_call: bool,
     /// New threads that their maker told of, before their first stop.
@@ -76,6 +79,7 @@ impl Recorder {
             tasks: HashMap::new(),
             processes: HashMap::new(),
             filters: false,
+            notified: None,
             every_call: options.every_call,
             expected: HashMap::new(),
             end: None,
@@ -117,6 +121,7 @@ impl Recorder {
         let mut ended_at: Option<Instant> = None;
         loop {
             self.take_marks();
+            self.call_back()?;
             match stops::next(true).map_err(|e| system("wait for the command", e))? {
                 Wait::NoChildren => return Ok(()),
                 Wait::Gone(tid, status) => self.gone(tid, status),
@@ -261,6 +266,9 @@ impl Recorder {
         self.expected.remove(&tid);
         // A process's first thread is told of last.
         self.processes.remove(&tid);
+        if let Some(notified) = &self.notified {
+            notified.gone(tid);
+        }
         if Some(tid) == self.command {
             self.end = Some(spawn::end_of(status));
         }
@@ -279,6 +287,10 @@ impl Recorder {
                     && spawn::STOPS.contains(&stop.signal())
                 {
                     self.phase(Phase::Shutdown);
+                }
+                match self.let_begin_anew(stop.tid()) {
+                    Ok(()) | Err(Errno::ESRCH) => {}
+                    Err(error) => return Err(error),
                 }
                 let until = self.until(stop.tid());
                 stop.deliver(until)
@@ -326,11 +338,20 @@ impl Recorder {
         }
         task.process = process;
         self.tasks.insert(tid, task);
+        if let Some(notified) = &self.notified {
+            notified.joined(tid, process);
+            match self.processes.get(&process) {
+                Some(known) if !known.is_free() => notified.is_observed(process),
+                Some(_) if process == tid => notified.runs_free(process),
+                _ => {}
+            }
+        }
     }
 
     /// Where a thread should stop next.
     fn until(&self, tid: Pid) -> Until {
         match self.tasks.get(&tid) {
+            Some(task) if task.called_back => Until::Call,
             Some(task) if task.launched => {
                 let free = self.processes.get(&task.process).is_some_and(Process::is_free);
                 if free && task.pending.is_none() { Until::Event } else { Until::Call }
@@ -342,18 +363,31 @@ impl Recorder {
     /// At a call; `asked` when a filter asks about it, of which nothing was heard before if the thread runs free.
     fn call(&mut self, mut stop: Stopped, asked: bool) -> nix::Result<Resumed> {
         let tid = stop.tid();
+        let mut at_entry = false;
         match stop.info() {
-            Ok(CallInfo::Entry(_)) if asked && self.is_in_call(tid) => {}
+            Ok(CallInfo::Entry(_)) if asked && self.is_in_call(tid) => at_entry = true,
             Ok(CallInfo::Entry(call)) => {
+                at_entry = true;
                 self.enter(tid, call);
                 if asked {
                     self.leave_known(tid);
                 } else if self.may_run_free(tid) {
                     stop = match self.let_run_free(stop)? {
-                        Installed::Yes(stop) | Installed::No(stop) => stop,
+                        Installed::Yes(stop, _) | Installed::No(stop) => stop,
                         Installed::Instead(wait) => return self.instead(wait),
                     };
                 }
+            }
+            // It begins anew, and what is known of it stays true.
+            Ok(CallInfo::Exit(result)) if RESTARTS.contains(&result) => {
+                if let Some(task) = self.tasks.get_mut(&tid) {
+                    task.pending = None;
+                }
+                let until = self.until(tid);
+                if let (Some(notified), Until::Event) = (&self.notified, until) {
+                    notified.left(tid);
+                }
+                return stop.resume(until);
             }
             Ok(CallInfo::Exit(result)) => self.leave(tid, result),
             Ok(CallInfo::Unknown) => self.completion.lose("calls of an unknown architecture", 1),
@@ -361,6 +395,7 @@ impl Recorder {
             Err(error) => return Err(error),
         }
         let until = self.until(tid);
+        self.goes_on(tid, at_entry, until);
         stop.resume(until)
     }
 
@@ -383,6 +418,9 @@ impl Recorder {
             process.stopped(new);
             if free::is_filter(&call) {
                 process.observe_to_the_end();
+                if let Some(notified) = &self.notified {
+                    notified.is_observed(task.process);
+                }
             }
         }
         let mut pending = pending::read(
@@ -401,6 +439,9 @@ impl Recorder {
     /// Nothing is to run free any more, and what does is called back.
     fn see_every_call(&mut self) {
         self.every_call = true;
+        if let Some(notified) = &self.notified {
+            notified.all_are_observed();
+        }
         #[expect(clippy::iter_over_hash_type, reason = "the order of interrupts does not matter")]
         for (process, known) in &mut self.processes {
             if !known.observe_to_the_end() {
@@ -417,9 +458,6 @@ impl Recorder {
         let Some(task) = self.tasks.get_mut(&tid) else { return };
         // A new thread leaves the call that made it without having entered one.
         let Some(mut pending) = task.pending.take() else { return };
-        if RESTARTS.contains(&result) {
-            return;
-        }
         pending.call.result = Some(result);
         let outcome = decode::outcome(result);
         if let Some(key) = &pending.key {
@@ -429,26 +467,33 @@ impl Recorder {
             self.completion.lose(what, 1);
         }
         self.file_facts(tid, &pending, &outcome);
-        self.other_facts(tid, pending, &outcome);
+        self.other_facts(tid, &pending, &outcome);
+        self.was_seen(tid, &pending);
     }
 
     fn file_facts(&mut self, tid: Pid, pending: &Pending, outcome: &str) {
         let (Some(file), Some(task)) = (&pending.file, self.tasks.get_mut(&tid)) else { return };
         let facts = file.facts(&pending.call, tid, task);
+        let process = task.process;
         let seen = Seen { not_owner: !file.owned, ..Seen::ending(outcome, 1) };
+        let before = self.recording.len();
         for what in facts {
             self.add(tid, what, &seen);
         }
+        let known = self.recording.len() == before;
+        if let Some(process) = self.processes.get_mut(&process) {
+            process.named_file(known);
+        }
     }
 
-    fn other_facts(&mut self, tid: Pid, pending: Pending, outcome: &str) {
+    fn other_facts(&mut self, tid: Pid, pending: &Pending, outcome: &str) {
         let name = pending.call.name().unwrap_or_default();
         let seen = Seen::ending(outcome, 1);
         if matches!(name, "socket" | "socketpair") {
             self.add(tid, sockets::made(&pending.call), &seen);
         }
-        if let Some(address) = pending.address {
-            self.add(tid, address, &Seen::ending(sockets::outcome(outcome), 1));
+        if let Some(address) = &pending.address {
+            self.add(tid, address.clone(), &Seen::ending(sockets::outcome(outcome), 1));
         }
         if !pending.call.succeeded() {
             return;
@@ -456,9 +501,9 @@ impl Recorder {
         if self.course.phase().is_none() && sockets::ACCEPTS.contains(&name) {
             self.phase(Phase::Serving);
         }
-        for capability in pending.capabilities {
+        for capability in &pending.capabilities {
             let what = What::Capability {
-                name: capability.to_owned(),
+                name: (*capability).to_owned(),
                 initial_namespace: true,
                 call: Some(name.to_owned()),
                 probe: false,
@@ -525,6 +570,10 @@ impl Recorder {
             && let Some(process) = self.processes.get_mut(&process)
         {
             process.executes();
+        }
+        if let (Some(notified), Some(task)) = (&self.notified, self.tasks.get(&tid)) {
+            notified.is_observed(task.process);
+            notified.joined(tid, task.process);
         }
         self.program_started(tid);
         let until = self.until(tid);

@@ -20,6 +20,8 @@ pub(super) struct Task {
     pub(super) domain: DomainId,
     /// The call that it is in.
     pub(super) pending: Option<Pending>,
+    /// Its call must be seen though its process runs free.
+    pub(super) called_back: bool,
     /// It has executed the command: what it did before was the recorder's doing.
     pub(super) launched: bool,
     /// The process that it belongs to.
@@ -31,7 +33,15 @@ pub(super) struct Task {
 impl Task {
     /// A thread of a process that runs a program.
     pub(super) fn new(process: Pid, domain: DomainId, launched: bool) -> Self {
-        Self { domain, pending: None, launched, process, view: None, credentials: None }
+        Self {
+            domain,
+            pending: None,
+            called_back: false,
+            launched,
+            process,
+            view: None,
+            credentials: None,
+        }
     }
 
     /// A thread that this one makes, of the same process until more is known.

@@ -9,14 +9,14 @@ use nix::errno::Errno;
 /// Ticks come as a real-time signal to this thread alone; a tick that comes just before a call blocks is made up for by
 /// the next one.
 #[derive(Debug)]
-pub(super) struct Tick {
+pub(crate) struct Tick {
     timer: libc::timer_t,
 }
 
 impl Tick {
     /// Starts ticking in this thread.
-    pub(super) fn start(every: Duration) -> nix::Result<Self> {
-        let signal = libc::SIGRTMAX() - 1;
+    pub(crate) fn start(every: Duration) -> nix::Result<Self> {
+        let signal = signal();
         // SAFETY: all zeros is a valid value of this struct of plain data.
         let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
         action.sa_sigaction = ignore as *const () as libc::sighandler_t;
@@ -52,6 +52,17 @@ impl Drop for Tick {
         // SAFETY: the timer was made in `start` and is deleted once.
         unsafe { libc::timer_delete(self.timer) };
     }
+}
+
+/// Interrupts what a thread of this process that has started ticks waits for, at once. As with a tick, a wait that only just begins is
+/// missed.
+pub(crate) fn interrupt(thread: i32) {
+    // SAFETY: plain numbers; the signal's handler does nothing, and a thread that has ended is in this process no more.
+    unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, signal()) };
+}
+
+fn signal() -> i32 {
+    libc::SIGRTMAX() - 1
 }
 
 extern "C" fn ignore(_signal: libc::c_int) {}

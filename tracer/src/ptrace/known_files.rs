@@ -1,0 +1,225 @@
+//! What makes a file known: a process uses it in a certain way again, and the name leads to the same file, of the same owner and mode.
+//!
+//! Exact as far as the recorded processes change names and rights themselves, since then all is forgotten ([`unsettles`]). What others
+//! change is seen when it leads to another file.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2};
+use nix::unistd::Pid;
+
+use crate::abi::paths::{self, Effect, Object, PathCall};
+use crate::abi::{Abi, calls};
+use crate::decode::resolve::View;
+use crate::decode::{self, Call, files, low};
+use crate::memory;
+use crate::recording::{Access, ByteString};
+
+/// Calls that read, look at or open the file that they name, and the arguments that decide how; not the mode, which matters when a file
+/// is made.
+const CALLS: [(&str, &[usize]); 11] = [
+    ("access", &[1]),
+    ("faccessat", &[2]),
+    ("faccessat2", &[2, 3]),
+    ("lstat", &[]),
+    ("newfstatat", &[3]),
+    ("open", &[1]),
+    ("openat", &[2]),
+    ("readlink", &[]),
+    ("readlinkat", &[]),
+    ("stat", &[]),
+    ("statx", &[2]),
+];
+
+/// So many uses of files are known of a process at most; then all are forgotten.
+const MOST: usize = 4096;
+
+struct Row {
+    path: &'static PathCall,
+    deciding: &'static [usize],
+}
+
+/// The numbers of these calls, in the native ABI.
+pub(super) fn numbers() -> impl Iterator<Item = u32> {
+    CALLS.iter().filter_map(|(name, _)| calls::number(Abi::NATIVE, name))
+}
+
+/// Whether this number is one of them.
+pub(super) fn is_one(nr: u32) -> bool {
+    row(nr).is_some()
+}
+
+fn row(nr: u32) -> Option<&'static Row> {
+    static ROWS: OnceLock<HashMap<u32, Row>> = OnceLock::new();
+    let rows = ROWS.get_or_init(|| {
+        let row = |(name, deciding): &(&str, &'static [usize])| {
+            let path = paths::of(name)?;
+            Some((calls::number(Abi::NATIVE, name)?, Row { path, deciding }))
+        };
+        CALLS.iter().filter_map(row).collect()
+    });
+    rows.get(&nr)
+}
+
+/// How a process uses a file, by what the call says.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Use {
+    nr: u32,
+    deciding: [u32; 2],
+    /// The directory that the name starts from, as procfs has it.
+    base: Option<OsString>,
+    name: Vec<u8>,
+}
+
+/// Which file it is, and who may do what with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    device: u64,
+    inode: u64,
+    mode: u32,
+    user: u32,
+    group: u32,
+}
+
+/// What a name leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// The descriptor itself, which is looked at: no access to a file.
+    Descriptor,
+    /// A file.
+    File(Identity),
+}
+
+impl Use {
+    /// Reads what a waiting thread is about to do, and finds the file; `None` for another call, and when there is no such file or no
+    /// way to tell.
+    pub(super) fn read(tid: Pid, call: &Call) -> Option<(Self, Target)> {
+        let row = row(call.nr).filter(|_| call.abi == Abi::NATIVE)?;
+        let Object::Path { dir, path, .. } = row.path.object else { return None };
+        let name = memory::string(tid, call.args[usize::from(path)])?;
+        let mut deciding = [0; 2];
+        for (value, at) in deciding.iter_mut().zip(row.deciding) {
+            *value = low(call.args[*at]);
+        }
+        let looks = row.path.effect == Effect::Does(Access::Getattr);
+        if name.is_empty() {
+            let this = Self { nr: call.nr, deciding, base: None, name };
+            return looks.then_some((this, Target::Descriptor));
+        }
+        let link = (name[0] != b'/').then(|| start(tid, dir.map(|at| call.args[usize::from(at)])));
+        let base = match &link {
+            Some(link) => Some(fs::read_link(link).ok()?.into_os_string()),
+            None => None,
+        };
+        // A link of procfs leads to the directory itself, whatever its name is now.
+        let mut place = link.map_or_else(OsString::new, |link| (link + "/").into());
+        place.push(OsStr::from_bytes(&name));
+        let this = Self { nr: call.nr, deciding, base, name };
+        let target = Target::File(identity(&place.into(), this.follows(row, call))?);
+        Some((this, target))
+    }
+
+    fn follows(&self, row: &Row, call: &Call) -> bool {
+        let Object::Path { follow, .. } = row.path.object else { return true };
+        follow.holds(&call.args, files::flags_in_registers(row.path, call))
+    }
+
+    /// The name leads to the file with this path, and does so for the recorder as for the process: by no link that procfs makes up for
+    /// whoever looks.
+    pub(super) fn leads_to(&self, call: &Call, object: &ByteString, view: &View) -> bool {
+        let Some(row) = row(self.nr) else { return false };
+        let follows = self.follows(row, call);
+        let base = self.base.as_deref().unwrap_or(OsStr::new("/"));
+        let resolved = view.resolve(base.as_bytes(), &self.name, follows);
+        if !view.is_our_own()
+            || object.as_bytes().starts_with(b"/proc/")
+            || resolved.ok().as_ref() != Some(object)
+        {
+            return false;
+        }
+        let place = PathBuf::from(base).join(OsStr::from_bytes(&self.name));
+        let mut flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+        flags.set(OFlag::O_NOFOLLOW, !follows);
+        let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_NO_MAGICLINKS);
+        openat2(AT_FDCWD, &place, how).is_ok()
+    }
+}
+
+/// Procfs's link to the directory that a relative name starts from.
+fn start(tid: Pid, dir: Option<u64>) -> String {
+    match dir.map(|fd| low(fd).cast_signed()) {
+        Some(fd) if fd != libc::AT_FDCWD => format!("/proc/{tid}/fd/{fd}"),
+        _ => format!("/proc/{tid}/cwd"),
+    }
+}
+
+fn identity(place: &PathBuf, follows: bool) -> Option<Identity> {
+    let found = if follows { fs::metadata(place) } else { fs::symlink_metadata(place) };
+    let found = found.ok()?;
+    Some(Identity {
+        device: found.dev(),
+        inode: found.ino(),
+        mode: found.mode(),
+        user: found.uid(),
+        group: found.gid(),
+    })
+}
+
+impl Identity {
+    /// The file with this path is it.
+    pub(super) fn is_of(&self, object: &ByteString) -> bool {
+        let place = PathBuf::from(OsString::from_vec(object.as_bytes().to_vec()));
+        identity(&place, false) == Some(*self)
+    }
+
+    /// Calls on such a file do not wait for others, and so are not interrupted: a file with contents, a directory, a link.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.mode & libc::S_IFMT, libc::S_IFREG | libc::S_IFDIR | libc::S_IFLNK)
+    }
+}
+
+/// How a process has used files before, and what that was about.
+#[derive(Debug, Default)]
+pub(super) struct KnownFiles(HashMap<Use, Target>);
+
+impl KnownFiles {
+    /// It is used so again.
+    pub(super) fn know(&self, how: &Use, target: Target) -> bool {
+        self.0.get(how) == Some(&target)
+    }
+
+    /// A use that teaches nothing from now on.
+    pub(super) fn add(&mut self, how: Use, target: Target) {
+        if self.0.len() >= MOST {
+            self.0.clear();
+        }
+        self.0.insert(how, target);
+    }
+}
+
+/// Calls after which names may lead elsewhere though the file is the same, or the way there needs other rights. Of those that only
+/// change the object it matters whether that is a file at the end of a name (`plain`).
+pub(super) fn unsettles(name: &str, plain: bool) -> bool {
+    const ALWAYS: [&str; 9] = [
+        "fsconfig",
+        "mount",
+        "mount_setattr",
+        "move_mount",
+        "open_tree",
+        "symlink",
+        "symlinkat",
+        "umount",
+        "umount2",
+    ];
+    const UNLESS_PLAIN: [&str; 6] =
+        ["rename", "chmod", "chown", "chown32", "setxattr", "removexattr"];
+    decode::changes_view(name)
+        || ALWAYS.contains(&name)
+        || !plain && UNLESS_PLAIN.iter().any(|known| name.contains(known))
+}
