@@ -223,3 +223,97 @@ pub(super) fn unsettles(name: &str, plain: bool) -> bool {
         || ALWAYS.contains(&name)
         || !plain && UNLESS_PLAIN.iter().any(|known| name.contains(known))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::CString;
+
+    use super::*;
+    use crate::abi::arguments;
+
+    /// What a call of this very process on a path is.
+    fn using(name: &str, path: &str, flags: u64) -> (Call, Option<(Use, Target)>) {
+        let text = CString::new(path).unwrap();
+        let nr = calls::number(Abi::NATIVE, name).unwrap();
+        let at_cwd = i64::from(libc::AT_FDCWD).cast_unsigned();
+        let args = [at_cwd, text.as_ptr() as u64, flags, 0, 0, 0];
+        let call = Call { abi: Abi::NATIVE, nr, args, result: None };
+        (call, Use::read(nix::unistd::gettid(), &call))
+    }
+
+    fn leads_to(path: &str, object: &str) -> bool {
+        let (call, found) = using("openat", path, 0);
+        let own = std::process::id();
+        found.unwrap().0.leads_to(&call, &object.into(), &View::of(own, own))
+    }
+
+    #[test]
+    fn all_meaningful_arguments_decide() {
+        for (name, deciding) in CALLS {
+            let meaningful = arguments::of(Abi::NATIVE, name);
+            assert!(meaningful.iter().all(|a| deciding.contains(&usize::from(a.index))), "{name}");
+            assert!(paths::of(name).is_some_and(|row| row.second.is_none()), "{name}");
+        }
+    }
+
+    #[test]
+    fn another_file_another_right_and_another_use_are_not_known() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        fs::write(&file, "").unwrap();
+        let name = file.to_str().unwrap();
+        let ask = |flags| using("openat", name, flags).1;
+        let mut known = KnownFiles::default();
+        let (how, target) = ask(0).unwrap();
+        known.add(how.clone(), target);
+        assert!(known.know(&how, ask(0).unwrap().1));
+        assert!(!known.know(&ask(1).unwrap().0, target));
+        assert!(!known.know(&using("statx", name, 0).1.unwrap().0, target));
+        fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o640)).unwrap();
+        assert!(!known.know(&how, ask(0).unwrap().1));
+        let other = directory.path().join("other");
+        fs::write(&other, "").unwrap();
+        fs::rename(other, &file).unwrap();
+        assert!(!known.know(&how, ask(0).unwrap().1));
+        fs::remove_file(&file).unwrap();
+        assert_eq!(ask(0), None);
+    }
+
+    #[test]
+    fn descriptors_are_looked_at_and_not_opened() {
+        let found = |name| using(name, "", u64::from(paths::AT_EMPTY_PATH)).1.map(|found| found.1);
+        assert_eq!(found("statx"), Some(Target::Descriptor));
+        assert_eq!(found("openat"), None);
+    }
+
+    #[test]
+    fn what_procfs_makes_up_leads_nowhere() {
+        assert!(leads_to("/usr/../usr/lib", "/usr/lib"));
+        assert!(!leads_to("/usr/../usr/lib", "/usr/bin"));
+        // By a link whose target each process has to itself, though it is the same now.
+        assert!(!leads_to("/proc/self/root/usr/lib", "/usr/lib"));
+        let own = format!("/proc/{}/stat", std::process::id());
+        assert!(!leads_to("/proc/self/stat", &own) && !leads_to(&own, &own));
+    }
+
+    #[test]
+    fn so_many_files_are_known_and_not_more() {
+        let (how, target) = using("openat", "/", 0).1.unwrap();
+        let mut known = KnownFiles::default();
+        for nr in 0..10 * u32::try_from(MOST).unwrap() {
+            known.add(Use { nr, ..how.clone() }, target);
+            assert!(known.0.len() <= MOST);
+        }
+    }
+
+    #[test]
+    fn what_moves_names_or_rights_unsettles() {
+        for name in ["renameat2", "lchown", "fchmodat", "chown32"] {
+            assert!(unsettles(name, false) && !unsettles(name, true), "{name}");
+        }
+        for name in ["symlinkat", "mount", "chroot", "setresuid32", "unshare"] {
+            assert!(unsettles(name, true), "{name}");
+        }
+        assert!(!unsettles("openat", false) && !unsettles("unlink", false));
+    }
+}

@@ -4,6 +4,7 @@
 //! - [`life`]: exit codes, signals, job control, threads, descendants
 //! - [`facts`]: calls, files, edges, sockets
 //! - [`free`]: known calls run free, and nothing is missed for it
+//! - [`known`]: the same of calls on known files
 //! - [`oracle`]: strace sees no call that is missing
 #![expect(
     clippy::unwrap_used,
@@ -14,6 +15,7 @@
 
 mod facts;
 mod free;
+mod known;
 mod life;
 mod oracle;
 mod support;
