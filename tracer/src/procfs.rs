@@ -20,11 +20,36 @@ pub(crate) fn descriptors(tid: u32) -> Vec<(i32, u32)> {
         .collect()
 }
 
+/// What stands at an address of a process does not change: it can't be written to, and nobody else writes the file behind it to there
+/// who is not allowed to change programs.
+pub(crate) fn is_constant(tid: u32, address: u64) -> bool {
+    let text = fs::read_to_string(format!("/proc/{tid}/maps")).unwrap_or_default();
+    text.lines().any(|line| {
+        let mut fields = line.split(' ');
+        let (Some(range), Some(rights)) = (fields.next(), fields.next()) else { return false };
+        let Some((start, end)) = range.split_once('-') else { return false };
+        let number = |hex| u64::from_str_radix(hex, 16).ok();
+        number(start).is_some_and(|start| start <= address)
+            && number(end).is_some_and(|end| address < end)
+            && rights.starts_with("r-")
+            && rights.ends_with('p')
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsRawFd;
 
     use super::*;
+
+    #[test]
+    fn texts_of_the_program_are_constant_and_its_memory_is_not() {
+        static TEXT: &str = "a constant text";
+        let own = std::process::id();
+        let memory = TEXT.to_owned();
+        assert!(is_constant(own, TEXT.as_ptr() as u64));
+        assert!(!is_constant(own, memory.as_ptr() as u64) && !is_constant(own, 0));
+    }
 
     #[test]
     fn open_files_are_listed_with_their_flags() {

@@ -9,7 +9,7 @@ use libseccomp::{ScmpAction, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, S
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::known_files;
-use crate::abi::{Abi, arguments, calls};
+use crate::abi::{Abi, arguments, calls, paths};
 
 /// A call of the native ABI that runs free.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,12 +33,17 @@ pub(super) enum AtFiles {
 /// The kernel takes no longer programs (`BPF_MAXINSNS`, linux/bpf_common.h).
 const LONGEST: usize = 4096;
 
-/// The program, as the kernel wants it; `None` when it would be too long.
+/// The program, as the kernel wants it; `None` when it would be too long. With `empty_name` a look at a descriptor by the empty name at
+/// this address runs free: the text there does not change.
 ///
 /// # Errors
 /// When libseccomp, or the system, has no room for it.
-pub(super) fn program(free: &BTreeSet<Free>, at_files: AtFiles) -> io::Result<Option<Vec<u8>>> {
-    let filter = context(free, at_files).map_err(io::Error::other)?;
+pub(super) fn program(
+    free: &BTreeSet<Free>,
+    at_files: AtFiles,
+    empty_name: Option<u64>,
+) -> io::Result<Option<Vec<u8>>> {
+    let filter = context(free, at_files, empty_name).map_err(io::Error::other)?;
     // libseccomp before 2.6 writes to descriptors only.
     let memory = memfd_create("filter", MFdFlags::MFD_CLOEXEC)?;
     filter.export_bpf(&memory).map_err(io::Error::other)?;
@@ -49,7 +54,11 @@ pub(super) fn program(free: &BTreeSet<Free>, at_files: AtFiles) -> io::Result<Op
     Ok((bytes.len() <= LONGEST * size_of::<libc::sock_filter>()).then_some(bytes))
 }
 
-fn context(free: &BTreeSet<Free>, at_files: AtFiles) -> Result<ScmpFilterContext, SeccompError> {
+fn context(
+    free: &BTreeSet<Free>,
+    at_files: AtFiles,
+    empty_name: Option<u64>,
+) -> Result<ScmpFilterContext, SeccompError> {
     let stop = ScmpAction::Trace(0);
     let mut filter = ScmpFilterContext::new(stop)?;
     // Calls of other ABIs.
@@ -59,8 +68,25 @@ fn context(free: &BTreeSet<Free>, at_files: AtFiles) -> Result<ScmpFilterContext
         AtFiles::Notify => Some(ScmpAction::Notify),
         AtFiles::LeaveToEarlier => Some(ScmpAction::Allow),
     };
+    let looks = calls::number(Abi::NATIVE, known_files::LOOKS);
     for (nr, action) in known_files::numbers().zip(at_files.into_iter().cycle()) {
-        filter.add_rule(action, ScmpSyscall::from(nr.cast_signed()))?;
+        let call = ScmpSyscall::from(nr.cast_signed());
+        match empty_name.filter(|_| Some(nr) == looks && action != ScmpAction::Allow) {
+            None => _ = filter.add_rule(action, call)?,
+            Some(name) => {
+                let [named, other, named_elsewhere] = looking(name);
+                filter.add_rule_conditional(action, call, &[other])?;
+                filter.add_rule_conditional(action, call, &[named, named_elsewhere])?;
+            }
+        }
+    }
+    if let (Some(name), Some(nr)) = (empty_name, looks)
+        && at_files != Some(ScmpAction::Allow)
+    {
+        let [at_descriptor, ..] = looking(name);
+        let this = ScmpArgCompare::new(1, ScmpCompareOp::Equal, name);
+        let call = ScmpSyscall::from(nr.cast_signed());
+        filter.add_rule_conditional(ScmpAction::Allow, call, &[at_descriptor, this])?;
     }
     for Free { nr, values } in free {
         let Some(name) = calls::name(Abi::NATIVE, *nr) else { continue };
@@ -80,4 +106,14 @@ fn context(free: &BTreeSet<Free>, at_files: AtFiles) -> Result<ScmpFilterContext
         }
     }
     Ok(filter)
+}
+
+/// Of a call that may look at a descriptor: that it does, that it does not, and that its name stands elsewhere.
+fn looking(name: u64) -> [ScmpArgCompare; 3] {
+    let flag = u64::from(paths::AT_EMPTY_PATH);
+    [
+        ScmpArgCompare::new(3, ScmpCompareOp::Equal, flag),
+        ScmpArgCompare::new(3, ScmpCompareOp::NotEqual, flag),
+        ScmpArgCompare::new(1, ScmpCompareOp::NotEqual, name),
+    ]
 }

@@ -55,6 +55,15 @@ pub(super) fn is_one(nr: u32) -> bool {
     row(nr).is_some()
 }
 
+/// `newfstatat` (fstat(2), as the C library made it before glibc 2.39).
+pub(super) const LOOKS: &str = "newfstatat";
+/// The address of an empty name by which a waiting thread looks at a descriptor.
+pub(super) fn empty_name(tid: Pid, call: &Call) -> Option<u64> {
+    let plain = call.abi == Abi::NATIVE && call.args[3] == u64::from(paths::AT_EMPTY_PATH);
+    let at = call.args[1];
+    (plain && call.name() == Some(LOOKS) && memory::bytes(tid, at, 1)? == [0]).then_some(at)
+}
+
 fn row(nr: u32) -> Option<&'static Row> {
     static ROWS: OnceLock<HashMap<u32, Row>> = OnceLock::new();
     let rows = ROWS.get_or_init(|| {

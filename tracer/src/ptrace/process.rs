@@ -25,6 +25,8 @@ pub(super) struct Process {
     notifies: bool,
     /// Files that its calls named since the last that brought something new: those that were known, and others.
     files: [u64; 2],
+    /// The address of an empty name that it has looked at descriptors by.
+    pub(super) empty_name: Option<u64>,
     /// It has made processes: those of a shell or a build may be anything, and are not to inherit what it knows.
     launches: bool,
     /// Its known calls run free.
@@ -133,6 +135,7 @@ impl Process {
         self.stops = 0;
         self.quiet = 0;
         self.files = [0; 2];
+        self.empty_name = None;
         self.launches = false;
         self.free = false;
     }

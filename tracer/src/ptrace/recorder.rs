@@ -25,6 +25,7 @@ use crate::{procfs, run, session};
 
 use super::free;
 use super::inject::Installed;
+use super::known_files;
 use super::notified::Notified;
 use super::pending::{self, Pending};
 use super::process::Process;
@@ -416,6 +417,9 @@ impl Recorder {
             self.tally.enter(task.domain, Origin::Entry, &call, word, first, &self.course);
         if let Some(process) = self.processes.get_mut(&task.process) {
             process.stopped(new);
+            if let Some(name) = known_files::empty_name(tid, &call) {
+                process.empty_name = Some(name);
+            }
             if free::is_filter(&call) {
                 process.observe_to_the_end();
                 if let Some(notified) = &self.notified {

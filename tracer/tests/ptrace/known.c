@@ -53,6 +53,24 @@ static int uses(void) {
     return !try(file, O_RDONLY) || chmod(file, 0400) || !try(file, O_RDONLY);
 }
 
+/* Looks at a descriptor by an empty name that does not change, and by others; and at a file with the same flag. */
+static int looks(void) {
+    struct stat found;
+    char own[8] = "";
+    int fd = open(file, O_RDONLY);
+    for (int turn = 0; turn < 2 * OFTEN; turn++)
+        if (syscall(SYS_newfstatat, fd, "", &found, AT_EMPTY_PATH)) return 1;
+    for (int turn = 0; turn < 2; turn++) {
+        if (syscall(SYS_newfstatat, fd, own, &found, AT_EMPTY_PATH)) return 1;
+        if (syscall(SYS_newfstatat, AT_FDCWD, turn ? "/etc/group" : "/etc/passwd", &found, AT_EMPTY_PATH)) return 1;
+        if (syscall(SYS_newfstatat, fd, "", &found, 0) != -1 || errno != ENOENT) return 1;
+        strcpy(own, "/etc");
+        if (syscall(SYS_newfstatat, AT_FDCWD, own, &found, AT_EMPTY_PATH)) return 1;
+        own[0] = 0;
+    }
+    return 0;
+}
+
 /* The same file has another name behind the same one. */
 static int moved(void) {
     if (mkdir("first", 0700)) return 1;
@@ -198,7 +216,7 @@ int main(int count, char **arguments) {
     static const struct {
         const char *name;
         int (*run)(void);
-    } modes[] = {{"uses", uses},       {"moved", moved},       {"emptied", emptied},   {"led", led},
+    } modes[] = {{"uses", uses},       {"looks", looks},       {"moved", moved},       {"emptied", emptied},   {"led", led},
                  {"relative", relative}, {"own", own},         {"signals", signals},   {"threads", threads},
                  {"children", children}, {"program", program}, {"inner", inner},       {"rights", rights},
                  {"dropped", dropped}};

@@ -8,12 +8,13 @@ use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 
 use crate::abi::Abi;
+use crate::decode::Call;
 use crate::decode::credentials::Credentials;
-use crate::host;
 use crate::notify::Listener;
 use crate::recording::{Fact, Origin, Seen};
 use crate::session::RecordError;
 use crate::spawn;
+use crate::{host, procfs};
 
 use super::Recorder;
 use crate::ptrace::filter::{self, AtFiles, Free};
@@ -99,12 +100,24 @@ impl Recorder {
         let (process, domain) = (task.process, task.domain);
         let Some(who) = task.credentials(tid).cloned() else { return Ok(Installed::No(stop)) };
         let privileged = who.effective | who.permitted != 0;
-        let all = self.tally.succeeded(domain, &self.course);
-        let known: Vec<_> = all
-            .filter(|(_, call, _)| free::teaches_nothing(call, privileged))
+        // What stands in the program's own text stays what it is.
+        let empty_name = self
+            .processes
+            .get(&process)
+            .and_then(|known| known.empty_name)
+            .filter(|at| procfs::is_constant(task::number(tid), *at));
+        let looks = |call: &Call| empty_name.is_some() && call.name() == Some(known_files::LOOKS);
+        let known: Vec<_> = self
+            .tally
+            .succeeded(domain, &self.course)
+            .filter(|(_, call, _)| free::teaches_nothing(call, privileged) || looks(call))
             .map(|(key, call, values)| (key.clone(), Free { nr: call.nr, values }))
             .collect();
-        let free: BTreeSet<Free> = known.iter().map(|(_, free)| free.clone()).collect();
+        let (looks, free): (BTreeSet<Free>, BTreeSet<Free>) = known
+            .iter()
+            .map(|(_, free)| free.clone())
+            .partition(|free| known_files::is_one(free.nr));
+        let empty_name = empty_name.filter(|_| !looks.is_empty());
         let asks = self.descriptor_to_notify(tid, process);
         let at_files = match &asks {
             Some(_) => AtFiles::Notify,
@@ -113,7 +126,7 @@ impl Recorder {
             }
             None => AtFiles::Stop,
         };
-        let program = filter::program(&free, at_files).unwrap_or_else(|error| {
+        let program = filter::program(&free, at_files, empty_name).unwrap_or_else(|error| {
             self.completion.notes.insert(format!("no calls were let run free: {error}"));
             None
         });
