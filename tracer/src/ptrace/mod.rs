@@ -9,6 +9,7 @@
 //! - [`stops`]: ptrace's protocol as types
 //! - [`task`]: what is known of a thread
 //! - [`process`]: how much a process still teaches
+//! - [`programs`]: how much a program still teaches
 //! - [`free`]: which calls may run without a stop
 //! - [`filter`]: the filter that lets them
 //! - [`notified`]: calls on known files, which run on without a stop
@@ -26,6 +27,7 @@ mod known_files;
 mod notified;
 mod pending;
 mod process;
+mod programs;
 mod recorder;
 mod stops;
 mod task;

@@ -17,6 +17,10 @@ pub(super) struct Process {
     stops: u64,
     /// Those since the last that brought something new.
     quiet: u64,
+    /// One of them brought something new.
+    taught: bool,
+    /// Others have run its program to the end, and brought nothing new.
+    known_program: bool,
     /// Filters that each of its threads has, as procfs counts them; `None` where it does not (before Linux 5.9).
     filters: Option<u32>,
     /// One of them is the recorder's: without it, most calls would fail.
@@ -77,6 +81,7 @@ impl Process {
     pub(super) fn stopped(&mut self, new: bool) {
         self.stops += 1;
         self.quiet = if new { 0 } else { self.quiet + 1 };
+        self.taught |= new;
         if new {
             self.files = [0; 2];
         }
@@ -90,7 +95,7 @@ impl Process {
     /// Most of the files that it names are known: to be notified of them pays.
     pub(super) fn names_known_files(&self) -> bool {
         let [known, new] = self.files;
-        known >= new
+        known > 0 && known >= new
     }
 
     /// A filter notifies of its calls on files.
@@ -103,7 +108,7 @@ impl Process {
         !self.observed
             && !self.free
             && !self.launches
-            && self.quiet >= QUIET.max(self.stops / PART)
+            && (self.quiet >= QUIET.max(self.stops / PART) || self.known_program && !self.taught)
             && self.filters.is_some_and(|filters| filters < MOST_FILTERS)
     }
 
@@ -130,10 +135,22 @@ impl Process {
         }
     }
 
+    /// Its calls so far have brought something new.
+    pub(super) fn taught(&self) -> bool {
+        self.taught
+    }
+
+    /// It begins to run a program that is known.
+    pub(super) fn runs_known_program(&mut self) {
+        self.known_program = true;
+    }
+
     /// It runs another program, of which every call is to be seen again: other calls are known of it.
     pub(super) fn executes(&mut self) {
         self.stops = 0;
         self.quiet = 0;
+        self.taught = false;
+        self.known_program = false;
         self.files = [0; 2];
         self.empty_name = None;
         self.launches = false;

@@ -29,6 +29,7 @@ use super::known_files;
 use super::notified::Notified;
 use super::pending::{self, Pending};
 use super::process::Process;
+use super::programs::Programs;
 use super::stops::{self, CallInfo, Resumed, Stop, Stopped, Until, Wait};
 use super::task::{self, Task};
 
@@ -53,6 +54,7 @@ pub(super) struct Recorder {
     tally: Tally,
     tasks: HashMap<Pid, Task>,
     processes: HashMap<Pid, Process>,
+    programs: Programs,
     /// Some process has been given a filter.
     filters: bool,
     /// Answers filters that notify, once there is one.
@@ -79,6 +81,7 @@ impl Recorder {
             tally: Tally::default(),
             tasks: HashMap::new(),
             processes: HashMap::new(),
+            programs: Programs::default(),
             filters: false,
             notified: None,
             every_call: options.every_call,
@@ -263,10 +266,12 @@ impl Recorder {
     }
 
     fn gone(&mut self, tid: Pid, status: i32) {
-        self.tasks.remove(&tid);
+        let task = self.tasks.remove(&tid);
         self.expected.remove(&tid);
         // A process's first thread is told of last.
-        self.processes.remove(&tid);
+        if let (Some(process), Some(task)) = (self.processes.remove(&tid), task) {
+            self.programs.ended(task.domain, process.taught());
+        }
         if let Some(notified) = &self.notified {
             notified.gone(tid);
         }
@@ -331,6 +336,7 @@ impl Recorder {
             let made = match self.processes.get_mut(&task.process) {
                 Some(maker) => {
                     maker.launches();
+                    self.programs.launches(task.domain);
                     maker.child(number)
                 }
                 None => Process::orphan(number, self.filters),
@@ -570,9 +576,10 @@ impl Recorder {
         {
             self.tasks.insert(tid, task);
         }
-        if let Some(process) = self.tasks.get(&tid).map(|task| task.process)
-            && let Some(process) = self.processes.get_mut(&process)
+        if let Some(task) = self.tasks.get(&tid)
+            && let Some(process) = self.processes.get_mut(&task.process)
         {
+            self.programs.ended(task.domain, process.taught());
             process.executes();
         }
         if let (Some(notified), Some(task)) = (&self.notified, self.tasks.get(&tid)) {
@@ -580,6 +587,12 @@ impl Recorder {
             notified.joined(tid, task.process);
         }
         self.program_started(tid);
+        if let Some(task) = self.tasks.get(&tid)
+            && let Some(process) = self.processes.get_mut(&task.process)
+            && self.programs.is_known(task.domain)
+        {
+            process.runs_known_program();
+        }
         let until = self.until(tid);
         stop.resume(until)
     }

@@ -105,6 +105,35 @@ static int program(void) {
     return 1;
 }
 
+/* A program that is run again and again, and does something new in the end: a number, an argument, a file. */
+static int runs(void) {
+    int status;
+    char name[4096], *turns[] = {"", "", "", "", "", "", "", "", "", "last"};
+    snprintf(name, sizeof name, "%s.program", file);
+    if (linkat(AT_FDCWD, "/proc/self/exe", AT_FDCWD, name, AT_SYMLINK_FOLLOW)) return 1;
+    for (size_t turn = 0; turn < sizeof turns / sizeof *turns; turn++) {
+        if (!fork()) {
+            execl(name, "free", "run", file, turns[turn], (char *)0);
+            _exit(1);
+        }
+        if (wait(&status) < 0 || status) return 1;
+    }
+    return 0;
+}
+
+static int last;
+
+static int run(void) {
+    for (int turn = 0; turn < 10; turn++) syscall(SYS_getppid);
+    fcntl(0, F_GETFL);
+    if (last) {
+        fcntl(0, F_GETOWN);
+        syscall(SYS_getpgrp);
+        open_file();
+    }
+    return 0;
+}
+
 static int inner(void) {
     syscall(SYS_getppid);
     syscall(SYS_getpgrp);
@@ -258,9 +287,11 @@ int main(int count, char **arguments) {
     } modes[] = {{"after", after},     {"threads", threads}, {"child", child},     {"forking", forking},
                  {"program", program}, {"inner", inner},     {"filter", own_filter}, {"timer", timer},
                  {"stopped", stopped}, {"abi", other_abi},   {"serving", serving}, {"set-id", set_id},
-                 {"drops", drops},     {"left", left},       {"daemon", daemon_left}};
-    if (count != 3) return 2;
+                 {"drops", drops},     {"left", left},       {"daemon", daemon_left}, {"runs", runs},
+                 {"run", run}};
+    if (count < 3) return 2;
     file = arguments[2];
+    last = count > 3 && *arguments[3];
     for (size_t n = 0; n < sizeof modes / sizeof *modes; n++)
         if (!strcmp(modes[n].name, arguments[1])) return modes[n].run();
     return 2;

@@ -122,6 +122,21 @@ fn was_left(recorded: &Recorded, place: &Place) -> bool {
     runs
 }
 
+/// The calls of a program that others have run before run free from its begin on, and what is new is seen.
+#[test]
+fn what_the_last_of_many_runs_does_is_seen() {
+    let place = Place::new();
+    let program = compile(&place);
+    let some = same_facts(&program, "runs");
+    let ran = some.facts().find(|(fact, _)| fact.domain.as_bytes().ends_with(b".program")).unwrap();
+    let free = some.facts().any(|(fact, seen)| {
+        fact.domain == ran.0.domain
+            && matches!(&fact.what, What::Call { name: Some(name), .. } if name == "getppid")
+            && seen.at_least
+    });
+    assert!(free, "getppid was stopped at to the end");
+}
+
 /// A filter needs the recorder: who has one ends with it, which is said; daemons get none, and are left alone.
 #[test]
 fn what_is_left_behind_runs_on_unless_it_needs_the_recorder() {
