@@ -188,8 +188,7 @@ INLINE void adopt(struct task_struct *task, __u32 container, __u8 phase) {
     *(__u64 *)(s->bytes + at(end)) = 0;
     t.domain = hash(sizeof(s->head), end);
     s->head.other_domain = t.domain;
-    if (bpf_map_update_elem(&tasks, &tid, &t, BPF_ANY))
-        lose(LEARN_LOST_TASKS);
+    keep(tid, &t);
     put_view(s, task, &end);
     if (container) {
         start = at(end);
@@ -225,8 +224,8 @@ INLINE void adopt_threads(struct task_struct *task, struct seccomp_filter *filte
         theirs = 0;
         READ(theirs, thread->seccomp.filter);
         READ(other, thread->pid);
-        if (theirs == filter && other != tid && bpf_map_update_elem(&tasks, &other, &t, BPF_ANY))
-            lose(LEARN_LOST_TASKS);
+        if (theirs == filter && other != tid)
+            keep(other, &t);
         READ(node, node->next);
     }
     lose(LEARN_LOST_TASKS);
