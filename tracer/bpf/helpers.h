@@ -67,4 +67,7 @@ enum bpf_func_id___wanted { BPF_FUNC_get_current_task_btf___wanted = 1, BPF_FUNC
 /* Whether this kernel has a field (BPF_FIELD_EXISTS). */
 #define EXISTS(type, field) __builtin_preserve_field_info(((type *)0)->field, 2)
 
+/* Where this kernel has a field, in bytes (BPF_FIELD_BYTE_OFFSET). */
+#define OFFSET(type, field) __builtin_preserve_field_info(((type *)0)->field, 0)
+
 #endif
