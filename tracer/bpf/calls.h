@@ -2,7 +2,7 @@
 #ifndef LEARN_CALLS_H
 #define LEARN_CALLS_H
 
-#include "maps.h"
+#include "abi.h"
 
 INLINE struct learn_rule *rule_of(__u8 abi, __u32 nr) {
     __u32 index = nr & ~X32_BIT;

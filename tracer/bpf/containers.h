@@ -2,6 +2,7 @@
 #ifndef LEARN_CONTAINERS_H
 #define LEARN_CONTAINERS_H
 
+#include "abi.h"
 #include "paths.h"
 
 /* include/uapi/linux/seccomp.h */
@@ -241,9 +242,14 @@ INLINE struct seccomp_filter *filter_of(struct task_struct *task) {
     return filter;
 }
 
-/* The end of a call by which a task loads a filter: arch/x86/entry/syscalls/syscall_{64,32}.tbl, seccomp and prctl. */
-INLINE int loads_filter(__u8 abi, __u64 nr) {
-    return abi == LEARN_NATIVE ? nr == 317 || nr == 157 : nr == 354 || nr == 172;
+/* The calls by which a task loads a filter: arch/x86/entry/syscalls/syscall_{64,32}.tbl, seccomp and prctl. By which convention a call is made
+ * is asked of those numbers only: this is on the way of every call of every task. */
+INLINE int loads_filter(__u64 nr) {
+    if (nr == 317 || nr == 157)
+        return abi_of(nr) == LEARN_NATIVE;
+    if (nr == 354 || nr == 172)
+        return abi_of(nr) == LEARN_I386;
+    return 0;
 }
 
 /* A task that is not recorded has loaded a filter. */

@@ -8,25 +8,6 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-INLINE __u32 status_of_current(void) {
-    struct task_struct *task = bpf_get_current_task();
-    __u32 status = 0;
-
-    READ(status, task->thread_info.status);
-    return status;
-}
-
-INLINE __u8 abi_by(__u32 status, __u64 nr) {
-    if (status & TS_COMPAT)
-        return LEARN_I386;
-    return nr & X32_BIT ? LEARN_X32 : LEARN_NATIVE;
-}
-
-/* The convention that the current task's call is made by. */
-INLINE __u8 abi_of(__u64 nr) {
-    return abi_by(status_of_current(), nr);
-}
-
 /* The entry of a call that no filter has refused. */
 SEC("tp_btf/sys_enter")
 int call_entered(__u64 *ctx) {
@@ -118,7 +99,7 @@ int call_ended(__u64 *ctx) {
     __u32 where, i, words[6];
 
     if (!t) {
-        if (settings.scope != LEARN_TREE && result >= 0 && loads_filter(abi_of(regs->orig_ax), regs->orig_ax))
+        if (settings.scope != LEARN_TREE && result >= 0 && loads_filter(regs->orig_ax))
             return filter_loaded(bpf_get_current_task());
         return 0;
     }
