@@ -46,6 +46,7 @@ struct scratch {
     __u64 args[8];
     struct learn_id id;
     struct learn_words words;
+    struct learn_task task;
     /* The task for which a hook's program is at work; it has the second room. */
     __u32 hooked;
 };

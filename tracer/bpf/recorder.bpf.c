@@ -100,7 +100,7 @@ int call_ended(__u64 *ctx) {
 
     if (!t) {
         if (settings.scope != LEARN_TREE && result >= 0 && loads_filter(regs->orig_ax))
-            return filter_loaded(bpf_get_current_task());
+            return filter_loaded();
         return 0;
     }
     where = t->where;
@@ -181,7 +181,8 @@ int task_made(__u64 *ctx) {
     copy = *t;
     copy.where = LEARN_BORN;
     tid = made->pid;
-    return keep(tid, &copy);
+    keep(tid, &copy);
+    return 0;
 }
 
 INLINE int is_launch(void) {
@@ -212,7 +213,7 @@ int program_started(__u64 *ctx) {
 
     if (t) {
         now = *t;
-        count_plain(t, LEARN_OK);
+        count_plain(&now, LEARN_OK);
         if (former != tid)
             forget(former);
     } else if (is_launch()) {
@@ -224,11 +225,11 @@ int program_started(__u64 *ctx) {
 
         if (!container)
             return 0;
-        adopt(task, container, LEARN_RUNNING);
-        t = recorded(tid);
-        if (!t)
+        adopt(container, LEARN_RUNNING);
+        s = scratch();
+        if (!s)
             return 0;
-        now = *t;
+        now = s->task;
         launch = 1;
     } else {
         return 0;

@@ -65,11 +65,16 @@ NOINLINE int row_of(const struct learn_task *t) {
     return 0;
 }
 
-/* Takes a task into the recording, or replaces what is known of it. */
-NOINLINE int keep(__u32 tid, struct learn_task *t) {
+/* As keep; the task is `scratch()->task`. */
+GLOBAL int keep_prepared(__u32 tid) {
     __u32 slot = slot_of(tid), one = 1, *holder;
     struct learn_place *place = bpf_map_lookup_elem(&places, &slot);
+    struct scratch *s = scratch();
+    struct learn_task *t;
 
+    if (!s)
+        return 0;
+    t = &s->task;
     if (!t->row)
         t->row = row_of(t);
     if (place && bpf_map_update_elem(&holders, &slot, &tid, BPF_NOEXIST)) {
@@ -88,8 +93,20 @@ NOINLINE int keep(__u32 tid, struct learn_task *t) {
     return 0;
 }
 
+/* Takes a task into the recording, or replaces what is known of it. */
+INLINE void keep(__u32 tid, const struct learn_task *t) {
+    struct scratch *s = scratch();
+
+    if (!s) {
+        lose(LEARN_LOST_TASKS);
+        return;
+    }
+    s->task = *t;
+    keep_prepared(tid);
+}
+
 /* A task has ended. */
-NOINLINE int forget(__u32 tid) {
+GLOBAL int forget(__u32 tid) {
     __u32 slot = slot_of(tid);
     struct learn_place *place = bpf_map_lookup_elem(&places, &slot);
 
