@@ -2,7 +2,7 @@
 #ifndef LEARN_CALLS_H
 #define LEARN_CALLS_H
 
-#include "maps.h"
+#include "abi.h"
 
 INLINE struct learn_rule *rule_of(__u8 abi, __u32 nr) {
     __u32 index = nr & ~X32_BIT;
@@ -87,13 +87,29 @@ NOINLINE int count_new(struct learn_call_key *key) {
     return add_first(key);
 }
 
-INLINE void count_key(struct learn_call_key *key) {
+/* The counter in the task's row that the end of its call is counted by, if it succeeded; of a call of which nothing is told but its
+ * number, once it is in use. */
+INLINE __u64 *counter_of(const struct learn_task *t, __s64 result) {
+    __u32 at = t->row;
+    struct learn_row *row;
+
+    if (!at || t->abi != LEARN_NATIVE || t->nr >= LEARN_COLUMNS || (result < 0 && result >= -MAX_ERRNO))
+        return 0;
+    row = bpf_map_lookup_elem(&rows, &at);
+    return row ? &row->counts[t->nr & (LEARN_COLUMNS - 1)] : 0;
+}
+
+/* Counts a call. From the second time on its `counter` is used, if it has one: several processors may begin that at once. */
+INLINE void count_key(struct learn_call_key *key, __u64 *counter) {
     struct learn_count *known = bpf_map_lookup_elem(&calls, key);
 
-    if (known)
-        add(&known->count, 1);
-    else
+    if (!known) {
         count_new(key);
+        return;
+    }
+    add(&known->count, 1);
+    if (counter)
+        add(counter, 1ULL << LEARN_COUNTING);
 }
 
 INLINE void key_of(struct learn_call_key *key, const struct learn_task *t, __u16 outcome) {
@@ -111,7 +127,7 @@ INLINE void count_plain(const struct learn_task *t, __u16 outcome) {
     struct learn_call_key key;
 
     key_of(&key, t, outcome);
-    count_key(&key);
+    count_key(&key, 0);
 }
 
 INLINE __u16 outcome_of(__s64 result) {

@@ -2,6 +2,7 @@
 #ifndef LEARN_CONTAINERS_H
 #define LEARN_CONTAINERS_H
 
+#include "abi.h"
 #include "paths.h"
 
 /* include/uapi/linux/seccomp.h */
@@ -168,8 +169,9 @@ INLINE __u16 session_of(struct task_struct *task, __u32 container) {
     return container << LEARN_ORIGIN_BITS | (before && own_number(leader) != 1 ? LEARN_SESSION : LEARN_ENTRY);
 }
 
-/* Takes a task into the recording, and tells so. Returns its domain. */
-INLINE void adopt(struct task_struct *task, __u32 container, __u8 phase) {
+/* Takes the current task into the recording, and tells so. It is in `scratch()->task` then. */
+GLOBAL int adopt(__u32 container, __u32 phase) {
+    struct task_struct *task = bpf_get_current_task();
     struct learn_task t = {.phase = phase};
     struct scratch *s = scratch();
     struct mm_struct *mm = 0;
@@ -177,7 +179,7 @@ INLINE void adopt(struct task_struct *task, __u32 container, __u8 phase) {
     __u32 end = 0, tid = 0, start;
 
     if (!s)
-        return;
+        return 0;
     READ(tid, task->pid);
     t.session = session_of(task, container);
     begin(s, LEARN_CONTAINER, &t);
@@ -188,21 +190,21 @@ INLINE void adopt(struct task_struct *task, __u32 container, __u8 phase) {
     *(__u64 *)(s->bytes + at(end)) = 0;
     t.domain = hash(sizeof(s->head), end);
     s->head.other_domain = t.domain;
-    if (bpf_map_update_elem(&tasks, &tid, &t, BPF_ANY))
-        lose(LEARN_LOST_TASKS);
+    keep(tid, &t);
     put_view(s, task, &end);
     if (container) {
         start = at(end);
         bpf_probe_read_kernel(s->bytes + start, LEARN_ID, &s->id);
         part(s, LEARN_NAME, &end, LEARN_ID);
     }
-    send(end);
+    return send(end);
 }
 
 /* A filter can be loaded for all threads of a process at once (SECCOMP_FILTER_FLAG_TSYNC): those that run under it now. */
 INLINE void adopt_threads(struct task_struct *task, struct seccomp_filter *filter) {
     __u32 tid = 0, other;
-    struct learn_task *mine, t;
+    struct scratch *s = scratch();
+    struct learn_task t;
     struct signal_struct *signal = 0;
     struct seccomp_filter *theirs;
     struct list_head *head, *node = 0;
@@ -210,10 +212,9 @@ INLINE void adopt_threads(struct task_struct *task, struct seccomp_filter *filte
     __u32 i;
 
     READ(tid, task->pid);
-    mine = recorded(tid);
-    if (!mine)
+    if (!s)
         return;
-    t = *mine;
+    t = s->task;
     t.where = LEARN_BORN;
     READ(signal, task->signal);
     head = __builtin_preserve_access_index(&signal->thread_head);
@@ -225,8 +226,8 @@ INLINE void adopt_threads(struct task_struct *task, struct seccomp_filter *filte
         theirs = 0;
         READ(theirs, thread->seccomp.filter);
         READ(other, thread->pid);
-        if (theirs == filter && other != tid && bpf_map_update_elem(&tasks, &other, &t, BPF_ANY))
-            lose(LEARN_LOST_TASKS);
+        if (theirs == filter && other != tid)
+            keep(other, &t);
         READ(node, node->next);
     }
     lose(LEARN_LOST_TASKS);
@@ -242,13 +243,19 @@ INLINE struct seccomp_filter *filter_of(struct task_struct *task) {
     return filter;
 }
 
-/* The end of a call by which a task loads a filter: arch/x86/entry/syscalls/syscall_{64,32}.tbl, seccomp and prctl. */
-INLINE int loads_filter(__u8 abi, __u64 nr) {
-    return abi == LEARN_NATIVE ? nr == 317 || nr == 157 : nr == 354 || nr == 172;
+/* The calls by which a task loads a filter: arch/x86/entry/syscalls/syscall_{64,32}.tbl, seccomp and prctl. By which convention a call is made
+ * is asked of those numbers only: this is on the way of every call of every task. */
+INLINE int loads_filter(__u64 nr) {
+    if (nr == 317 || nr == 157)
+        return abi_of(nr) == LEARN_NATIVE;
+    if (nr == 354 || nr == 172)
+        return abi_of(nr) == LEARN_I386;
+    return 0;
 }
 
 /* A task that is not recorded has loaded a filter. */
-NOINLINE int filter_loaded(struct task_struct *task) {
+GLOBAL int filter_loaded(void) {
+    struct task_struct *task = bpf_get_current_task();
     struct seccomp_filter *filter = filter_of(task);
     __u32 container = 0;
 
@@ -262,7 +269,7 @@ NOINLINE int filter_loaded(struct task_struct *task) {
         if (!container)
             return 0;
     }
-    adopt(task, container, LEARN_STARTING);
+    adopt(container, LEARN_STARTING);
     adopt_threads(task, filter);
     return 0;
 }

@@ -3,7 +3,7 @@
 #ifndef LEARN_HASH_H
 #define LEARN_HASH_H
 
-#include "maps.h"
+#include "tasks.h"
 
 #define ROTATE(x, n) (((x) << (n)) | ((x) >> (64 - (n))))
 #define ROUND                                                                                                                  \

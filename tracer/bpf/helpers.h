@@ -21,7 +21,7 @@ static long (*const bpf_map_update_elem)(void *map, const void *key, const void 
 static long (*const bpf_map_delete_elem)(void *map, const void *key) = (void *)3;
 static __u64 (*const bpf_ktime_get_ns)(void) = (void *)5;
 static __u64 (*const bpf_get_current_pid_tgid)(void) = (void *)14;
-/* Its fields are read by READ: a pointer that may be followed directly is there from kernel 5.11 on only. */
+/* Its fields are read by READ; those of bpf_get_current_task_btf may be followed directly. */
 static void *(*const bpf_get_current_task)(void) = (void *)35;
 static long (*const bpf_probe_read_user)(void *to, __u32 size, const void *from) = (void *)112;
 static long (*const bpf_probe_read_kernel)(void *to, __u32 size, const void *from) = (void *)113;
@@ -60,7 +60,14 @@ static void *(*const bpf_task_pt_regs)(void *task) = (void *)175;
 /* Reads a field through the kernel's own layout: the loader puts in the offset that this kernel has. */
 #define READ(to, field) bpf_probe_read_kernel(&(to), sizeof(to), __builtin_preserve_access_index(&(field)))
 
+/* Whether this kernel has the helper of that name (include/uapi/linux/bpf.h). */
+enum bpf_func_id___wanted { BPF_FUNC_get_current_task_btf___wanted = 1, BPF_FUNC_task_pt_regs___wanted };
+#define HAS(helper) __builtin_preserve_enum_value(*(enum bpf_func_id___wanted *)BPF_FUNC_##helper##___wanted, 0)
+
 /* Whether this kernel has a field (BPF_FIELD_EXISTS). */
 #define EXISTS(type, field) __builtin_preserve_field_info(((type *)0)->field, 2)
+
+/* Where this kernel has a field, in bytes (BPF_FIELD_BYTE_OFFSET). */
+#define OFFSET(type, field) __builtin_preserve_field_info(((type *)0)->field, 0)
 
 #endif

@@ -72,25 +72,15 @@ INLINE int end_hooked(__u32 end) {
     return 0;
 }
 
-/* A pointer that the verifier knows as one, as a plain number: it forgets what comes out of a map. */
-INLINE __u64 plain(struct scratch *s, __u64 pointer) {
-    *(volatile __u64 *)&s->args[0] = pointer;
-    return *(volatile __u64 *)&s->args[0];
-}
-
 /* Puts a name in a directory in, that stands for something or not yet. */
 INLINE void put_entry(struct scratch *s, __u32 which, __u32 *end, const struct path *directory, __u64 entry) {
     struct dentry *dentry = (struct dentry *)plain(s, entry);
     struct vfsmount *mnt = 0;
     struct inode *inode = 0;
     kuid_t owner = {};
-    __u64 walked;
 
     READ(mnt, directory->mnt);
-    walked = walk((__u64)dentry, (__u64)mnt, *end);
-    if (walked & GIVEN_UP)
-        s->head.says |= LEARN_CUT;
-    part(s, which, end, (__u32)walked - *end);
+    put_walked(s, which, end, (__u64)dentry, (__u64)mnt);
     READ(inode, dentry->d_inode);
     if (which == LEARN_BASE && inode && !READ(owner, inode->i_uid)) {
         s->head.says |= LEARN_OWNER_KNOWN;

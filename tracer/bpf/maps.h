@@ -9,7 +9,6 @@
 /* Set before loading; the verifier leaves out what they rule out. */
 const volatile struct learn_settings settings SEC(".rodata") = {};
 
-MAP(tasks, BPF_MAP_TYPE_HASH, __u32, struct learn_task, 65536);
 MAP(rules, BPF_MAP_TYPE_ARRAY, __u32, struct learn_rule, LEARN_ABIS *LEARN_PLANE);
 MAP(calls, BPF_MAP_TYPE_HASH, struct learn_call_key, struct learn_count, 65536);
 MAP(capabilities, BPF_MAP_TYPE_HASH, struct learn_capability_key, struct learn_count, 8192);
@@ -47,6 +46,7 @@ struct scratch {
     __u64 args[8];
     struct learn_id id;
     struct learn_words words;
+    struct learn_task task;
     /* The task for which a hook's program is at work; it has the second room. */
     __u32 hooked;
 };
@@ -69,14 +69,6 @@ INLINE void total(__u32 which) {
 
     if (counter)
         add(counter, 1);
-}
-
-INLINE struct learn_task *recorded(__u32 tid) {
-    return bpf_map_lookup_elem(&tasks, &tid);
-}
-
-INLINE struct learn_task *current_recorded(void) {
-    return recorded((__u32)bpf_get_current_pid_tgid());
 }
 
 INLINE struct scratch *scratch_at(__u32 which) {

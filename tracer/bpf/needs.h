@@ -76,9 +76,6 @@ INLINE int bounded(const struct cred *cred, __u32 capability) {
     return !user && !(bound >> (capability & 63) & 1);
 }
 
-/* Whether this kernel has the helper of that name (include/uapi/linux/bpf.h). */
-enum bpf_func_id___wanted { BPF_FUNC_task_pt_regs___wanted = 1 };
-#define HAS(helper) __builtin_preserve_enum_value(*(enum bpf_func_id___wanted *)BPF_FUNC_##helper##___wanted, 0)
 /* arch/x86/include/asm/page_64_types.h, without KASAN; and 21 registers, arch/x86/include/asm/ptrace.h */
 #define THREAD_SIZE 16384
 #define REGISTERS (21 * 8)

@@ -9,6 +9,63 @@
 /* include/uapi/linux/limits.h, NAME_MAX */
 #define NAME_MAX 255
 
+/* A pointer that the verifier knows as one, as a plain number: it forgets what comes out of a map. No call has an argument at this place. */
+INLINE __u64 plain(struct scratch *s, __u64 pointer) {
+    *(volatile __u64 *)&s->args[7] = pointer;
+    return *(volatile __u64 *)&s->args[7];
+}
+
+/* What a walk needs of a directory entry, and of a mount, each at one reading: the fields stand side by side (include/linux/dcache.h,
+ * fs/mount.h). Where they did not, they would be read one by one. */
+struct step {
+    struct dentry *parent;
+    /* struct qstr */
+    __u32 hash, length;
+    const unsigned char *name;
+};
+
+struct crossing {
+    struct mount *above;
+    struct dentry *mountpoint;
+    struct dentry *root;
+};
+
+INLINE void read_step(struct step *to, struct dentry *dentry) {
+    if (OFFSET(struct dentry, d_name) == OFFSET(struct dentry, d_parent) + 8 && OFFSET(struct qstr, len) == 4 &&
+        OFFSET(struct qstr, name) == 8) {
+        bpf_probe_read_kernel(to, sizeof(*to), __builtin_preserve_access_index(&dentry->d_parent));
+        return;
+    }
+    READ(to->parent, dentry->d_parent);
+    READ(to->length, dentry->d_name.len);
+    READ(to->name, dentry->d_name.name);
+}
+
+INLINE void read_crossing(struct crossing *to, struct mount *mount) {
+    if (OFFSET(struct mount, mnt_mountpoint) == OFFSET(struct mount, mnt_parent) + 8 &&
+        OFFSET(struct mount, mnt.mnt_root) == OFFSET(struct mount, mnt_parent) + 16) {
+        bpf_probe_read_kernel(to, sizeof(*to), __builtin_preserve_access_index(&mount->mnt_parent));
+        return;
+    }
+    READ(to->above, mount->mnt_parent);
+    READ(to->mountpoint, mount->mnt_mountpoint);
+    READ(to->root, mount->mnt.mnt_root);
+}
+
+/* A struct path, which is these two (include/linux/path.h). */
+struct place_of {
+    struct vfsmount *mnt;
+    struct dentry *dentry;
+};
+
+INLINE void read_place(struct place_of *to, struct path *path) {
+    bpf_probe_read_kernel(to, sizeof(*to), path);
+}
+
+INLINE struct mount *mount_of(struct vfsmount *vfsmount) {
+    return (void *)vfsmount - __builtin_preserve_field_info(((struct mount *)0)->mnt, 0);
+}
+
 /* Where a walk ended, and that it was given up. */
 #define GIVEN_UP (1ULL << 32)
 
@@ -16,38 +73,33 @@
  * GIVEN_UP. The numbers are a struct dentry's and a struct vfsmount's. */
 GLOBAL __u64 walk(__u64 from, __u64 in, __u32 end) {
     struct scratch *s = scratch();
-    struct dentry *dentry = (struct dentry *)from, *parent = 0, *root = 0;
-    struct vfsmount *vfsmount = (struct vfsmount *)in;
-    struct mount *mount, *above = 0;
-    struct qstr name = {};
+    struct dentry *dentry = (struct dentry *)from;
+    struct mount *mount = mount_of((struct vfsmount *)in);
+    struct crossing here = {};
+    struct step step = {};
     __u32 begun = end, length, alone, i;
 
     if (!s)
         return begun | GIVEN_UP;
-    READ(root, vfsmount->mnt_root);
+    read_crossing(&here, mount);
     for (i = 0; i < DEPTH; i++) {
-        if (dentry == root) {
-            mount = (void *)vfsmount - __builtin_preserve_field_info(((struct mount *)0)->mnt, 0);
-            above = 0;
-            READ(above, mount->mnt_parent);
-            if (!above || above == mount)
+        if (dentry == here.root) {
+            if (!here.above || here.above == mount)
                 goto done;
-            READ(dentry, mount->mnt_mountpoint);
-            vfsmount = __builtin_preserve_access_index(&above->mnt);
-            READ(root, vfsmount->mnt_root);
+            dentry = here.mountpoint;
+            mount = here.above;
+            read_crossing(&here, mount);
             continue;
         }
-        READ(parent, dentry->d_parent);
-        READ(name.len, dentry->d_name.len);
+        read_step(&step, dentry);
         /* The root of a file system that is mounted nowhere, or not any more, which is called "/"; or what stands in no tree: memory
          * that is executed, by its name. */
-        alone = parent == dentry || !parent;
-        if (alone && name.len <= 1)
+        alone = step.parent == dentry || !step.parent;
+        if (alone && step.length <= 1)
             goto done;
-        READ(name.name, dentry->d_name.name);
-        length = name.len & NAME_MAX;
+        length = step.length & NAME_MAX;
         barrier(length);
-        if (bpf_probe_read_kernel(s->bytes + at(end), length & NAME_MAX, name.name))
+        if (bpf_probe_read_kernel(s->bytes + at(end), length & NAME_MAX, step.name))
             goto cut;
         end += length;
         s->bytes[at(end)] = '/';
@@ -56,7 +108,7 @@ GLOBAL __u64 walk(__u64 from, __u64 in, __u32 end) {
             goto cut;
         if (alone)
             goto done;
-        dentry = parent;
+        dentry = step.parent;
     }
 cut:
     return begun | GIVEN_UP;
@@ -64,32 +116,43 @@ done:
     return end;
 }
 
-/* Puts a resolved path in. */
-INLINE void put_path(struct scratch *s, __u32 which, __u32 *end, struct path *path) {
-    struct dentry *dentry = 0;
-    struct vfsmount *mnt = 0;
-    __u64 walked;
+/* Puts the path in that a walk from there gives. */
+INLINE void put_walked(struct scratch *s, __u32 which, __u32 *end, __u64 dentry, __u64 mnt) {
+    __u64 walked = walk(dentry, mnt, *end);
 
-    READ(dentry, path->dentry);
-    READ(mnt, path->mnt);
-    walked = walk((__u64)dentry, (__u64)mnt, *end);
     if (walked & GIVEN_UP)
         s->head.says |= LEARN_CUT;
     part(s, which, end, (__u32)walked - *end);
 }
 
+/* Puts a resolved path in. */
+INLINE void put_path(struct scratch *s, __u32 which, __u32 *end, struct path *path) {
+    struct place_of at;
+
+    read_place(&at, path);
+    put_walked(s, which, end, (__u64)at.dentry, (__u64)at.mnt);
+}
+
+/* A file that the current task has open. */
 INLINE struct file *file_of(struct task_struct *task, __u32 fd) {
     struct files_struct *files = 0;
     struct fdtable *table = 0;
     struct file **all = 0, *file = 0;
     unsigned int most = 0;
 
-    READ(files, task->files);
-    READ(table, files->fdt);
-    READ(most, table->max_fds);
+    if (HAS(get_current_task_btf)) {
+        task = bpf_get_current_task_btf();
+        table = task->files->fdt;
+        most = table->max_fds;
+        all = table->fd;
+    } else {
+        READ(files, task->files);
+        READ(table, files->fdt);
+        READ(most, table->max_fds);
+        READ(all, table->fd);
+    }
     if (fd >= most)
         return 0;
-    READ(all, table->fd);
     bpf_probe_read_kernel(&file, sizeof(file), all + fd);
     return file;
 }
@@ -108,12 +171,14 @@ INLINE int has_path(struct file *file) {
 
 /* Puts an object in that the kernel has resolved: its path, and whose it is. */
 INLINE void put_object(struct scratch *s, __u32 *end, struct path *path) {
-    struct dentry *dentry = 0;
+    struct place_of at;
+    struct dentry *dentry;
     struct inode *inode = 0;
     kuid_t owner = {};
 
-    put_path(s, LEARN_BASE, end, path);
-    READ(dentry, path->dentry);
+    read_place(&at, path);
+    dentry = at.dentry;
+    put_walked(s, LEARN_BASE, end, (__u64)dentry, (__u64)at.mnt);
     READ(inode, dentry->d_inode);
     s->head.says |= LEARN_BASE_IS_OBJECT;
     if (!READ(owner, inode->i_uid)) {
@@ -154,12 +219,32 @@ INLINE __u64 mount_sequence(struct task_struct *task) {
     return number;
 }
 
-/* The task's own view: who it is, where its root is. */
+/* The same as put_view, with what the task's type leads to. */
+INLINE struct fs_struct *put_typed_view(struct scratch *s, __u32 *end) {
+    struct task_struct *task = bpf_get_current_task_btf();
+    struct mnt_namespace *mounts = task->nsproxy->mnt_ns;
+    struct fs_struct *fs = task->fs;
+    __u64 number = 0;
+
+    s->head.fsuid = task->cred->fsuid.val;
+    s->head.mount_namespace = mounts->ns.inum;
+    if (EXISTS(struct ns_common___numbered, ns_id))
+        number = ((struct ns_common___numbered *)__builtin_preserve_access_index(&mounts->ns))->ns_id;
+    else if (EXISTS(struct mnt_namespace___numbered, seq))
+        number = ((struct mnt_namespace___numbered *)mounts)->seq;
+    s->head.mount_sequence = number;
+    put_walked(s, LEARN_ROOT, end, plain(s, (__u64)fs->root.dentry), plain(s, (__u64)fs->root.mnt));
+    return (struct fs_struct *)plain(s, (__u64)fs);
+}
+
+/* The current task's own view: who it is, where its root is. */
 INLINE struct fs_struct *put_view(struct scratch *s, struct task_struct *task, __u32 *end) {
     const struct cred *cred = 0;
     struct fs_struct *fs = 0;
     kuid_t fsuid = {};
 
+    if (HAS(get_current_task_btf))
+        return put_typed_view(s, end);
     READ(cred, task->cred);
     READ(fsuid, cred->fsuid);
     s->head.fsuid = fsuid.val;

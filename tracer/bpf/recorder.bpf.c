@@ -8,26 +8,28 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* The convention that the current task's call is made by. */
-INLINE __u8 abi_of(__u64 nr) {
-    struct task_struct *task = bpf_get_current_task();
-    __u32 status = 0;
-
-    READ(status, task->thread_info.status);
-    if (status & TS_COMPAT)
-        return LEARN_I386;
-    return nr & X32_BIT ? LEARN_X32 : LEARN_NATIVE;
-}
-
 /* The entry of a call that no filter has refused. */
 SEC("tp_btf/sys_enter")
 int call_entered(__u64 *ctx) {
-    struct learn_task *t = current_recorded();
+    struct task_struct *task;
+    struct learn_task *t;
+    __u32 tid, status;
 
-    if (!t)
-        return 0;
+    if (HAS(get_current_task_btf)) {
+        task = bpf_get_current_task_btf();
+        tid = task->pid;
+        status = task->thread_info.status;
+        t = recorded(tid);
+        if (!t)
+            return 0;
+    } else {
+        t = current_recorded();
+        if (!t)
+            return 0;
+        status = status_of_current();
+    }
     t->nr = ctx[1];
-    t->abi = abi_of(ctx[1]);
+    t->abi = abi_by(status, ctx[1]);
     t->where = LEARN_IN;
     return 0;
 }
@@ -93,11 +95,12 @@ int call_ended(__u64 *ctx) {
     struct learn_call_key key;
     struct learn_rule *rule;
     struct scratch *s;
+    __u64 *known;
     __u32 where, i, words[6];
 
     if (!t) {
-        if (settings.scope != LEARN_TREE && result >= 0 && loads_filter(abi_of(regs->orig_ax), regs->orig_ax))
-            return filter_loaded(bpf_get_current_task());
+        if (settings.scope != LEARN_TREE && result >= 0 && loads_filter(regs->orig_ax))
+            return filter_loaded();
         return 0;
     }
     where = t->where;
@@ -108,12 +111,17 @@ int call_ended(__u64 *ctx) {
         t->nr = regs->orig_ax;
         t->abi = abi_of(regs->orig_ax);
     }
+    known = where == LEARN_IN ? counter_of(t, result) : 0;
+    if (known && *known) {
+        add(known, 1);
+        return 0;
+    }
     key_of(&key, t, outcome_of(result));
     if (where == LEARN_OUT)
         key.is = LEARN_DENIED;
     rule = rule_of(t->abi, t->nr);
     if (!rule || !(rule->nargs | rule->does | rule->first.names)) {
-        count_key(&key);
+        count_key(&key, known);
         return 0;
     }
     s = scratch();
@@ -125,7 +133,7 @@ int call_ended(__u64 *ctx) {
     for (i = 0; i < LEARN_ARGS; i++)
         if (i < rule->nargs)
             key.args[i] = (__u32)argument(s, rule->args[i]) & rule->masks[i];
-    count_key(&key);
+    count_key(&key, 0);
     if (where == LEARN_OUT)
         return 0;
     if (rule->does & LEARN_SOCKETCALL) {
@@ -173,8 +181,7 @@ int task_made(__u64 *ctx) {
     copy = *t;
     copy.where = LEARN_BORN;
     tid = made->pid;
-    if (bpf_map_update_elem(&tasks, &tid, &copy, BPF_ANY))
-        lose(LEARN_LOST_TASKS);
+    keep(tid, &copy);
     return 0;
 }
 
@@ -206,9 +213,9 @@ int program_started(__u64 *ctx) {
 
     if (t) {
         now = *t;
-        count_plain(t, LEARN_OK);
+        count_plain(&now, LEARN_OK);
         if (former != tid)
-            bpf_map_delete_elem(&tasks, &former);
+            forget(former);
     } else if (is_launch()) {
         launch = 1;
         now.user_level = user_level_of(task);
@@ -218,11 +225,11 @@ int program_started(__u64 *ctx) {
 
         if (!container)
             return 0;
-        adopt(task, container, LEARN_RUNNING);
-        t = recorded(tid);
-        if (!t)
+        adopt(container, LEARN_RUNNING);
+        s = scratch();
+        if (!s)
             return 0;
-        now = *t;
+        now = s->task;
         launch = 1;
     } else {
         return 0;
@@ -244,8 +251,8 @@ int program_started(__u64 *ctx) {
     now.phase = LEARN_RUNNING;
     now.where = LEARN_BORN;
     s->head.other_domain = now.domain;
-    if (bpf_map_update_elem(&tasks, &tid, &now, BPF_ANY))
-        lose(LEARN_LOST_TASKS);
+    now.row = 0;
+    keep(tid, &now);
 
     fs = put_view(s, task, &end);
     start = at(end);
@@ -276,8 +283,7 @@ int task_ended(__u64 *ctx) {
         return 0;
     if (t->where == LEARN_IN)
         count_plain(t, LEARN_NO_RETURN);
-    bpf_map_delete_elem(&tasks, &tid);
-    return 0;
+    return forget(tid);
 }
 
 /* The kernel has asked whether these credentials have a capability. */

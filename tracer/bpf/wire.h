@@ -136,12 +136,41 @@ struct learn_task {
     __u16 session;
     __u8 phase;
     __u8 abi;
-    /* learn_where */
-    __u32 where;
+    __u16 where; /* learn_where */
+    /* The row of counters of its domain, session and phase; 0: there is none. */
+    __u16 row;
     /* The level of the user namespace that the recorded program was started in, and one more; 0: not known yet. */
     __u32 user_level;
 };
 _Static_assert(sizeof(struct learn_task) == 24, "wire");
+
+/* Where a recorded task's state is: the slot of its number's low bits. The number is written last, and 0 is nobody's. */
+#define LEARN_SLOTS 65536
+struct learn_place {
+    struct learn_task task;
+    __u32 tid;
+    __u32 unused;
+};
+_Static_assert(sizeof(struct learn_place) == 32, "wire");
+
+/* Whose calls a row of counters counts. */
+struct learn_row_key {
+    __u64 domain;
+    __u16 session;
+    __u8 phase;
+    __u8 unused[5];
+};
+_Static_assert(sizeof(struct learn_row_key) == 16, "wire");
+
+/* A row counts the successes of native calls that nothing but their number is told of. Numbers are below LEARN_COLUMNS (the last one is 469 in
+ * Linux 6.18, arch/x86/entry/syscalls/syscall_64.tbl). */
+#define LEARN_ROWS 256
+#define LEARN_COLUMNS 512
+/* A counter that is in use has something in the bits from here on; the count stands below. */
+#define LEARN_COUNTING 48
+struct learn_row {
+    __u64 counts[LEARN_COLUMNS];
+};
 
 enum learn_where {
     LEARN_OUT = 0,

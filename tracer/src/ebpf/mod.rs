@@ -7,6 +7,7 @@
 //! - [`wire`]: the one wire format, with `bpf/wire.h`
 //! - [`rules`]: the tables of [`crate::abi`] for the kernel
 //! - [`programs`]: loading, attaching, reading
+//! - [`counts`]: the counters of calls that are told by their number alone
 //! - [`record`]: a record as it arrives
 //! - [`views`]: how tasks see the file tree
 //! - [`facts`]: from records to facts
@@ -24,6 +25,8 @@ mod adopt;
 mod assemble;
 #[cfg(bpf)]
 mod checks;
+#[cfg(bpf)]
+mod counts;
 #[cfg(bpf)]
 mod facts;
 #[cfg(bpf)]

@@ -1,5 +1,6 @@
 //! The programs in the kernel: loading, attaching, and reading what they keep.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
@@ -10,10 +11,11 @@ use aya::{Btf, Ebpf, EbpfLoader};
 use crate::host;
 use crate::session::RecordError;
 
-use super::rules;
 use super::wire::{
-    CLAIMED, CallKey, CapabilityKey, Count, Id, LOSSES, Settings, SignalKey, Task, Words,
+    CLAIMED, CallKey, CapabilityKey, Count, Id, LOSSES, Place, Row, RowKey, SLOTS, Settings,
+    SignalKey, Task, Words,
 };
+use super::{counts, rules};
 
 /// What clang made of `bpf/recorder.bpf.c`.
 pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("LEARN_BPF_OBJECT")));
@@ -228,8 +230,20 @@ impl Programs {
             .map_err(|error| refused(name, &error))
     }
 
+    /// The calls as they are counted. A counter that is in use was begun when its call was known: so the rows are read first.
     pub(super) fn calls(&self) -> Result<Vec<(CallKey, Count)>, RecordError> {
-        self.all("calls")
+        let rows: Array<_, Row> = Array::try_from(self.kernel.map("rows").ok_or_else(missing)?)
+            .map_err(|error| refused("rows", &error))?;
+        let mut by_row = std::collections::HashMap::new();
+        for (number, owner) in self.all::<u32, RowKey>("owners")? {
+            let row = rows.get(&number, 0).map_err(|error| refused("rows", &error))?;
+            by_row.extend(counts::of_row(&owner, &row));
+        }
+        let mut calls = self.all("calls")?;
+        for (key, count) in &mut calls {
+            counts::add(count, by_row.get(key).copied());
+        }
+        Ok(calls)
     }
 
     pub(super) fn capabilities(&self) -> Result<Vec<(CapabilityKey, Count)>, RecordError> {
@@ -247,11 +261,26 @@ impl Programs {
 
     /// The tasks that are recorded now.
     pub(super) fn tasks(&self) -> Result<Vec<(u32, Task)>, RecordError> {
-        self.all("tasks")
+        let mut tasks: BTreeMap<u32, Task> = self.all("tasks")?.into_iter().collect();
+        let places: Array<_, Place> =
+            Array::try_from(self.kernel.map("places").ok_or_else(missing)?)
+                .map_err(|error| refused("places", &error))?;
+        for (slot, tid) in self.all::<u32, u32>("holders")? {
+            let place = places.get(&slot, 0).map_err(|error| refused("places", &error))?;
+            if place.tid == tid {
+                tasks.insert(tid, place.task);
+            }
+        }
+        Ok(tasks.into_iter().collect())
     }
 
-    /// Takes a task into the recording, unless the kernel has done so meanwhile.
+    /// Takes a task into the recording, unless the kernel has done so meanwhile. Its slot is marked first: whoever has it is looked for
+    /// there still.
     pub(super) fn adopt_task(&mut self, tid: u32, task: &Task) -> Result<(), RecordError> {
+        let slot = tid % SLOTS;
+        Array::<_, u32>::try_from(map(&mut self.kernel, "crowded")?)
+            .and_then(|mut crowded| crowded.set(slot, 1, 0))
+            .map_err(|error| refused("crowded", &error))?;
         match self.writable::<u32, Task>("tasks")?.insert(tid, task, BPF_NOEXIST) {
             Err(MapError::SyscallError(error))
                 if error.io_error.kind() == ErrorKind::AlreadyExists =>
@@ -298,7 +327,8 @@ impl Programs {
 
     /// Whether any task is recorded now.
     pub(super) fn any_task(&self) -> Result<bool, RecordError> {
-        Ok(self.map::<u32, Task>("tasks")?.keys().next().is_some())
+        Ok(self.map::<u32, u32>("holders")?.keys().next().is_some()
+            || self.map::<u32, Task>("tasks")?.keys().next().is_some())
     }
 
     fn map<K: aya::Pod, V: aya::Pod>(

@@ -10,6 +10,12 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub(super) const ARGS: usize = crate::abi::arguments::MOST;
 /// Numbers of calls below this are looked up.
 pub(super) const PLANE: u32 = 1024;
+/// Slots of tasks: the low bits of a task's number.
+pub(super) const SLOTS: u32 = 65536;
+/// Counters of a row.
+pub(super) const COLUMNS: usize = 512;
+/// What a counter has from this bit on says only that it is in use.
+pub(super) const COUNTING: u32 = 48;
 /// Bytes of a record, at most.
 pub(super) const BYTES: usize = 16384;
 
@@ -148,9 +154,9 @@ pub(super) mod scope {
 }
 
 /// `enum learn_where`: the task is in a call.
-pub(super) const IN: u32 = 1;
+pub(super) const IN: u16 = 1;
 /// The task will leave a call that it was not seen to enter.
-pub(super) const BORN: u32 = 2;
+pub(super) const BORN: u16 = 2;
 /// `enum learn_phase`.
 pub(super) const RUNNING: u8 = 1;
 
@@ -229,8 +235,23 @@ wire! {
 
 wire! {
     /// `struct learn_task`
-    Task = 24 { domain: u64, nr: u32, session: u16, phase: u8, abi: u8, place: u32, user_level: u32, }
+    Task = 24 {
+        domain: u64, nr: u32, session: u16, phase: u8, abi: u8, place: u16, row: u16, user_level: u32,
+    }
 }
+
+wire! {
+    /// `struct learn_place`
+    Place = 32 { task: Task, tid: u32, unused: u32, }
+}
+
+wire! {
+    /// `struct learn_row_key`
+    RowKey = 16 { domain: u64, session: u16, phase: u8, unused: [u8; 5], }
+}
+
+/// `struct learn_row`: the counters of a row by their calls' numbers.
+pub(super) type Row = [u64; COLUMNS];
 
 wire! {
     /// `struct learn_object`
@@ -332,6 +353,8 @@ mod tests {
             ("learn_capability_key", CapabilityKey::layout(), size_of::<CapabilityKey>()),
             ("learn_signal_key", SignalKey::layout(), size_of::<SignalKey>()),
             ("learn_task", Task::layout(), size_of::<Task>()),
+            ("learn_place", Place::layout(), size_of::<Place>()),
+            ("learn_row_key", RowKey::layout(), size_of::<RowKey>()),
             ("learn_object", Object::layout(), size_of::<Object>()),
             ("learn_rule", Rule::layout(), size_of::<Rule>()),
             ("learn_record", Record::layout(), size_of::<Record>()),
@@ -394,6 +417,9 @@ mod tests {
         let all: &[(&str, u64)] = &[
             ("LEARN_ARGS", ARGS as u64),
             ("LEARN_PLANE", PLANE.into()),
+            ("LEARN_SLOTS", SLOTS.into()),
+            ("LEARN_COLUMNS", COLUMNS as u64),
+            ("LEARN_COUNTING", COUNTING.into()),
             ("LEARN_VARIANTS", crate::abi::arguments::BOUND as u64),
             ("LEARN_BYTES", BYTES as u64),
             ("LEARN_ABIS", ABIS.len() as u64),
