@@ -39,13 +39,14 @@ test: ## check the format, the lints, and run every test
 	@samples/build "$(TARGET)/samples"
 	LEARN_REQUIRE_BPF=1 $(RUNNER) $(CARGO) test --workspace --no-fail-fast -- --include-ignored
 
-bench: ## measure the stages, how well names are generalised, and what recording costs beside strace
+bench: ## measure the stages, how well names are generalised, and what recording costs beside strace; fails when a stage has become slower
 	@scripts/setup build demo test bench
 	$(CARGO) bench --bench stages
 	$(CARGO) bench --bench generalise
 	$(CARGO) build --release
 	@samples/build "$(TARGET)/samples"
 	@benches/overhead "$(TARGET)/release/learn"
+	@benches/compare "$(TARGET)/criterion"
 
 install: ## install the binary, manual pages and completions under $(PREFIX), /usr/local unless told
 	$(CARGO) build --release

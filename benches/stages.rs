@@ -2,10 +2,12 @@
 //!
 //! The recording is made up, the same each time, and shaped like a large test suite's: 40 programs, most facts files, of
 //! which a part has made-up names.
+//!
+//! `benches/compare` compares the results with a stored baseline, each as a multiple of the reference's time.
 
 #![expect(clippy::unwrap_used, reason = "a bench that can't work ends")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 
@@ -111,6 +113,22 @@ fn files(directory: &Path) -> [PathBuf; 2] {
     })
 }
 
+/// Work that is none of `learn`'s, and is like it: strings are made, sorted, and kept in a map. It tells how fast the machine is.
+fn reference(c: &mut Criterion) {
+    let strings = || {
+        let mut numbers = Numbers(3);
+        (0..FACTS).map(move |n| path(&mut numbers, n))
+    };
+    c.bench_function("reference", |b| {
+        b.iter_with_large_drop(|| {
+            let mut sorted: Vec<String> = strings().collect();
+            sorted.sort();
+            let map: HashMap<String, usize> = sorted.into_iter().zip(0..).collect();
+            map
+        });
+    });
+}
+
 fn stages(c: &mut Criterion) {
     let directory = tempfile::tempdir().unwrap();
     let files = files(directory.path());
@@ -138,5 +156,5 @@ fn stages(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, stages);
+criterion_group!(benches, reference, stages);
 criterion_main!(benches);

@@ -60,7 +60,7 @@ fn part(recording: &Recording, keep: impl Fn(&Units) -> Units, outside: bool) ->
             let units = keep(&seen.units);
             if !units.is_empty() || (outside && seen.units.is_empty()) {
                 used.union(&units);
-                part.add(id, fact.clone(), &Seen { units, ..(**seen).clone() });
+                part.add(id, fact.clone(), &Seen { units, ..seen.clone() });
             }
         }
     }

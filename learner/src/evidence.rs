@@ -1,6 +1,8 @@
 //! From facts to what justifies a rule.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+
+use ecow::EcoString;
 
 use crate::Seens;
 use crate::policy::{Evidence, Rule};
@@ -9,7 +11,8 @@ use crate::policy::{Evidence, Rule};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Gathered {
     evidence: Evidence,
-    runs: BTreeSet<String>,
+    /// Sorted. There may be as many of these as there are rules, and a tree has room for eleven.
+    runs: Vec<EcoString>,
 }
 
 impl Gathered {
@@ -19,7 +22,7 @@ impl Gathered {
         self.evidence.origins.insert(fact.origin);
         self.evidence.seen_by.union(units);
         for (id, seen) in runs {
-            self.runs.insert(id.clone());
+            self.seen_in(id);
             self.evidence.count = self.evidence.count.saturating_add(seen.count);
             self.evidence.at_least |= seen.at_least;
             self.evidence.phases.extend(&seen.phases);
@@ -30,9 +33,15 @@ impl Gathered {
         }
     }
 
+    fn seen_in(&mut self, run: &EcoString) {
+        if let Err(place) = self.runs.binary_search(run) {
+            self.runs.insert(place, run.clone());
+        }
+    }
+
     /// Takes another rule's evidence too.
     pub(crate) fn absorb(&mut self, other: Self) {
-        self.runs.extend(other.runs);
+        other.runs.iter().for_each(|id| self.seen_in(id));
         let generalised = self.evidence.generalised.take();
         self.evidence.absorb(&other.evidence, "");
         self.evidence.generalised = generalised;

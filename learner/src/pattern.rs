@@ -51,10 +51,17 @@ fn is_hex(b: u8) -> bool {
     b.is_ascii_digit() || (b'a'..=b'f').contains(&b)
 }
 
+impl From<&ByteString> for Pattern {
+    /// A path as it is, whose bytes are shared.
+    fn from(path: &ByteString) -> Self {
+        Self(vec![Part::Literal(path.clone())])
+    }
+}
+
 impl Pattern {
     /// A path as it is.
     pub fn literal(path: &[u8]) -> Self {
-        Self(vec![Part::Literal(ByteString::from(path))])
+        Self::from(&ByteString::from(path))
     }
 
     /// The path, when there is no class in it.

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ecow::EcoString;
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 use tracer::abi::Abi;
 use tracer::recording::{Access, ByteString, Degree, FactKind, Origin, Phase, Units};
@@ -174,8 +176,8 @@ pub struct Evidence {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub at_least: bool,
     /// How it ended: `ok` or the errno's name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub outcomes: BTreeMap<String, u64>,
+    #[serde(default, skip_serializing_if = "LiteMap::is_empty")]
+    pub outcomes: LiteMap<EcoString, u64>,
     /// In how many runs it was seen.
     pub runs: u64,
     /// Some of the named units that it was seen in. Version 1 had all of them.

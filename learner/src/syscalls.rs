@@ -137,7 +137,7 @@ mod tests {
             .map(|what| {
                 let domain = ByteString::from("/bin/x");
                 let fact = Fact { domain, origin: Origin::Entry, what: what.clone() };
-                (fact, [("run".to_owned(), Box::new(Seen::ending("ok", 2)))].into_iter().collect())
+                (fact, [("run".into(), Seen::ending("ok", 2))].into_iter().collect())
             })
             .collect();
         let seens: Vec<Seens<'_>> = all.iter().map(|(f, s)| (f, s, &*NO_UNITS)).collect();
@@ -180,7 +180,7 @@ mod tests {
     fn an_unknown_number_is_kept_and_noted() {
         let what = What::Call { abi: Abi::X86_64, nr: 9999, name: None, args: None };
         let fact = Fact { domain: "/bin/x".into(), origin: Origin::Entry, what };
-        let runs = [("run".to_owned(), Box::new(Seen::ending("ENOSYS", 1)))].into_iter().collect();
+        let runs = [("run".into(), Seen::ending("ENOSYS", 1))].into_iter().collect();
         let mut notes = BTreeSet::new();
         let rules = rules(&[(&fact, &runs, &*NO_UNITS)], Tightness::Strict, &mut notes);
         assert_eq!((rules[0].allow.nr, &rules[0].allow.name), (9999, &None));

@@ -62,7 +62,7 @@ impl Frame {
     pub(crate) fn that_saw(&self, runs: &Runs) -> Units {
         let mut all = Units::default();
         for (id, seen) in runs {
-            match self.runs.get(id) {
+            match self.runs.get(id.as_str()) {
                 Some(Numbers::Whole(number)) => all.insert(*number),
                 Some(Numbers::Named(numbers)) => {
                     let places = seen.units.iter();

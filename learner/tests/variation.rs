@@ -260,7 +260,7 @@ fn what_a_name_links_to_and_what_it_becomes_are_kept_apart() {
     };
     assert_eq!(names(&rule.allow.links_to), ["/srv/existing"]);
     assert_eq!(names(&rule.allow.renames_to), ["/srv/later"]);
-    let seen = [("run0".to_owned(), Box::new(Seen::ending("ok", 1)))].into_iter().collect();
+    let seen = [("run0".into(), Seen::ending("ok", 1))].into_iter().collect();
     let allows = |target| Replay::of(&policy).allows(&file(Access::Link, target), &seen);
     assert!(allows("/srv/existing") && !allows("/srv/later"));
 }

@@ -42,6 +42,8 @@ pub(crate) fn run(args: &Generate, ui: Ui) -> Result<Exit, Failure> {
         programs: None,
     };
     let policy = learner::learn(&recording, &options);
+    // What comes now needs as much again, and only child profiles are learned from it once more.
+    let recording = args.domains.is_some().then_some(recording);
     let mut made = bundle::bundle(&policy);
     if args.emit.contains(&Emit::Bpf) {
         made.add_bpf(&policy).map_err(|error| {
@@ -51,13 +53,13 @@ pub(crate) fn run(args: &Generate, ui: Ui) -> Result<Exit, Failure> {
             )
         })?;
     }
-    let (own, children) = match &args.domains {
-        Some(programs) => domains(&recording, &options, &policy, programs, ui)?,
-        None => (policy.clone(), Vec::new()),
+    let (own, children) = match (&args.domains, &recording) {
+        (Some(programs), Some(recording)) => domains(recording, &options, &policy, programs, ui)?,
+        _ => (None, Vec::new()),
     };
     let mode = if args.complain { Mode::Complain } else { Mode::Enforce };
     if args.complain || !children.is_empty() {
-        made.confine(&own, &children, mode);
+        made.confine(own.as_ref().unwrap_or(&policy), &children, mode);
     }
     if args.complain {
         ui.say(&format_args!("{} only complains: it refuses nothing", bundle::APPARMOR));
@@ -67,14 +69,14 @@ pub(crate) fn run(args: &Generate, ui: Ui) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// The policy of the profile itself, and those of the programs that get profiles of their own.
+/// The policy of the profile itself when it is another, and those of the programs that get profiles of their own.
 fn domains(
     recording: &Recording,
     options: &learner::Options,
     policy: &Policy,
     programs: &[OsString],
     ui: Ui,
-) -> Result<(Policy, Vec<Child>), Failure> {
+) -> Result<(Option<Policy>, Vec<Child>), Failure> {
     let found = learner::domains::of(policy);
     let chosen = match programs {
         [] => found.outermost(),
@@ -93,7 +95,7 @@ fn domains(
     }
     if shares.children.is_empty() {
         ui.say(&"no program would gain by a profile of its own: --domains changes nothing");
-        return Ok((policy.clone(), Vec::new()));
+        return Ok((None, Vec::new()));
     }
     let learn = |programs| {
         learner::learn(recording, &learner::Options { programs: Some(programs), ..options.clone() })
@@ -111,7 +113,7 @@ fn domains(
         .collect();
     let names: Vec<String> = children.iter().map(|child| child.program.to_string()).collect();
     ui.say(&format_args!("child profiles for {}", names.join(", ")));
-    Ok((own, children))
+    Ok((Some(own), children))
 }
 
 /// Keeps the runs that are asked for.

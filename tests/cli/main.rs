@@ -1,6 +1,7 @@
 //! The command line: what each verb writes, says and returns, for good input and for bad.
 #![cfg(test)]
 
+mod compare;
 mod diff;
 mod doctor;
 mod documented;

@@ -225,7 +225,7 @@ pub(crate) fn facts(recording: &Recording) -> impl Iterator<Item = (&Fact, &Seen
     recording
         .sorted()
         .into_iter()
-        .flat_map(|(fact, runs)| runs.values().map(move |seen| (fact, &**seen)))
+        .flat_map(|(fact, runs)| runs.values().map(move |seen| (fact, seen)))
 }
 
 /// Names of the calls that processes of this origin made.

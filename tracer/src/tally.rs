@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use ecow::EcoString;
 use litemap::LiteMap;
 
 use crate::abi::Abi;
@@ -50,7 +51,7 @@ pub(crate) struct Key {
 #[derive(Debug, Default)]
 struct Count {
     entered: u64,
-    outcomes: LiteMap<String, u64>,
+    outcomes: LiteMap<EcoString, u64>,
     first: Option<Witness>,
     stamp: Stamp,
     /// It runs free: how often, the recorder does not know.
@@ -121,7 +122,7 @@ impl Tally {
     /// Counts how a call ended.
     pub(crate) fn leave(&mut self, key: &Key, outcome: String) {
         if let Some(count) = self.counts.get_mut(key) {
-            *count.outcomes.entry(outcome).or_default() += 1;
+            *count.outcomes.entry(outcome.into()).or_default() += 1;
         }
     }
 

@@ -116,7 +116,7 @@ fn denials(
                 abi: *abi,
                 call: name.clone().unwrap_or_else(|| nr.to_string()),
                 arguments,
-                errno: errno.clone(),
+                errno: errno.to_string(),
                 kind: Kind::Call,
                 capability: None,
                 ancestors: ancestors.to(&fact.domain),

@@ -115,10 +115,10 @@ fn first(recording: Option<&Recording>, is: impl Fn(&Fact) -> bool) -> Vec<First
         for (run, seen) in runs {
             let Some(Witness { ms, pid }) = seen.first else { continue };
             let program = fact.domain.to_string();
-            let one = First { run: run.clone(), ms, pid, program };
-            match first.get_mut(run) {
+            let one = First { run: run.to_string(), ms, pid, program };
+            match first.get_mut(run.as_str()) {
                 Some(known) if *known <= one => {}
-                _ => _ = first.insert(run.clone(), one),
+                _ => _ = first.insert(run.to_string(), one),
             }
         }
     }

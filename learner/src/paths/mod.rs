@@ -38,11 +38,18 @@ struct Grown {
     renames_to: BTreeSet<Pattern>,
     not_owner: bool,
     gathered: Gathered,
-    /// The paths that it stands for.
-    paths: BTreeSet<ByteString>,
+    /// The paths that it stands for, as they were met.
+    paths: Vec<ByteString>,
 }
 
 impl Grown {
+    /// It stands for this path. What is met again is mostly met at once.
+    fn met(&mut self, path: &ByteString) {
+        if self.paths.last() != Some(path) {
+            self.paths.push(path.clone());
+        }
+    }
+
     fn absorb(&mut self, other: Self) {
         self.access.extend(other.access);
         self.links_to.extend(other.links_to);
@@ -88,7 +95,7 @@ pub(crate) fn rules(
     let places = Places::of(facts);
     let guess = |path: &ByteString| {
         if executed.contains(path) {
-            return Pattern::literal(path.as_bytes());
+            return Pattern::from(path);
         }
         let sure = classes::pattern(path.as_bytes(), None);
         if tightness == Tightness::Strict {
@@ -129,6 +136,7 @@ pub(crate) fn rules(
         }
     }
     let wider = variation::widen(&used, tightness, sampled, settings);
+    drop(used);
     let mut whys: BTreeMap<Pattern, String> = BTreeMap::new();
     let mut pattern = |path: &ByteString| {
         let same = pattern(path);
@@ -140,12 +148,13 @@ pub(crate) fn rules(
             }
         }
     };
-    let mut all: BTreeMap<Pattern, Grown> = BTreeMap::new();
+    // Boxed: a tree has room for more than it holds.
+    let mut all: BTreeMap<Pattern, Box<Grown>> = BTreeMap::new();
     for (fact, path, access, target) in granted {
         let to = target.as_ref().map(&mut pattern);
         let grown = all.entry(pattern(path)).or_default();
         grown.access.insert(access);
-        grown.paths.insert(path.clone());
+        grown.met(path);
         match access {
             Access::Link => grown.links_to.extend(to),
             Access::Rename => grown.renames_to.extend(to),
@@ -157,11 +166,13 @@ pub(crate) fn rules(
         if let (Some(target), Access::Rename) = (target, access) {
             let other = all.entry(pattern(target)).or_default();
             other.access.insert(Access::Create);
-            other.paths.insert(target.clone());
+            other.met(target);
             other.not_owner |= fact.1.values().any(|seen| seen.not_owner);
             other.gathered.add(fact);
         }
     }
+    // What follows needs as much again.
+    drop((guesses, siblings, wider));
     subsume(&mut all, &executed);
     all.into_iter()
         .map(|(path, grown)| {
@@ -173,8 +184,9 @@ pub(crate) fn rules(
             let mut evidence = grown.gathered.finish(why);
             // An example of a process id or of a temporary name would be another in each recording of the same.
             if varies {
-                evidence.paths = grown.paths.len() as u64;
-                evidence.examples = grown.paths.into_iter().take(EXAMPLES).collect();
+                let paths: BTreeSet<ByteString> = grown.paths.into_iter().collect();
+                evidence.paths = paths.len() as u64;
+                evidence.examples = paths.into_iter().take(EXAMPLES).collect();
             }
             Rule {
                 allow: FileRule {
@@ -191,25 +203,26 @@ pub(crate) fn rules(
 }
 
 /// Drops rules for paths that another rule has too, with all that may be done to them.
-fn subsume(all: &mut BTreeMap<Pattern, Grown>, executed: &BTreeSet<&ByteString>) {
-    let split: Vec<(Pattern, Vec<Pattern>)> =
-        all.keys().map(|pattern| (pattern.clone(), segments(pattern))).collect();
-    let wide: Vec<_> = split.iter().filter(|(p, _)| p.as_literal().is_none()).collect();
-    for (pattern, names) in &split {
+fn subsume(all: &mut BTreeMap<Pattern, Box<Grown>>, executed: &BTreeSet<&ByteString>) {
+    let split = |pattern: &Pattern| (pattern.clone(), segments(pattern));
+    let wide: Vec<(Pattern, Vec<Pattern>)> =
+        all.keys().filter(|pattern| pattern.as_literal().is_none()).map(split).collect();
+    let patterns: Vec<Pattern> = all.keys().cloned().collect();
+    for pattern in &patterns {
         if pattern.as_literal().is_some_and(|path| executed.contains(path)) {
             continue;
         }
-        let has = |(wide, segments): &&&(Pattern, Vec<Pattern>)| {
-            let allows = |(wide, own): (&Grown, &Grown)| wide.allows(own);
+        let names = segments(pattern);
+        let has = |(wide, segments): &&(Pattern, Vec<Pattern>)| {
             wide != pattern
-                && inclusion::includes(segments, names)
-                && all.get(wide).zip(all.get(pattern)).is_some_and(allows)
+                && inclusion::includes(segments, &names)
+                && all.get(wide).zip(all.get(pattern)).is_some_and(|(wide, own)| wide.allows(own))
         };
         let Some((wide, _)) = wide.iter().find(has) else { continue };
         if let Some(own) = all.remove(pattern)
             && let Some(wide) = all.get_mut(wide)
         {
-            wide.absorb(own);
+            wide.absorb(*own);
         }
     }
 }
@@ -235,10 +248,7 @@ mod tests {
             .map(|(path, access, outcome)| {
                 let what = What::File { path: (*path).into(), access: *access, target: None };
                 let fact = Fact { domain: "/bin/x".into(), origin: Origin::Entry, what };
-                (
-                    fact,
-                    [("run".to_owned(), Box::new(Seen::ending(outcome, 1)))].into_iter().collect(),
-                )
+                (fact, [("run".into(), Seen::ending(outcome, 1))].into_iter().collect())
             })
             .collect();
         let seens: Vec<Seens<'_>> = all.iter().map(|(f, s)| (f, s, &*NO_UNITS)).collect();

@@ -23,7 +23,7 @@ impl<'a> Places<'a> {
     pub(super) fn of(facts: &[Seens<'a>]) -> Self {
         let mut places = Self::default();
         let runs: BTreeSet<&str> =
-            facts.iter().flat_map(|(_, runs, _)| runs.keys().map(String::as_str)).collect();
+            facts.iter().flat_map(|(_, runs, _)| runs.keys().map(|id| id.as_str())).collect();
         for (fact, seen, _) in facts {
             let What::File { path, access, target } = &fact.what else { continue };
             if !succeeded(seen) {
@@ -55,7 +55,7 @@ impl<'a> Places<'a> {
         let ends = (1..path.len()).filter(|at| path[*at] == b'/').chain([path.len()]);
         for end in ends {
             let known = self.runs.entry(&path[..end]).or_default();
-            known.extend(runs.keys().map(String::as_str));
+            known.extend(runs.keys().map(|id| id.as_str()));
         }
     }
 }

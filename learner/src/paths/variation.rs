@@ -58,6 +58,11 @@ pub(super) fn widen(
 ) -> BTreeMap<Pattern, (Pattern, String)> {
     let mut wider = BTreeMap::new();
     let Some(threshold) = threshold(tightness) else { return wider };
+    let mut sampled_at_all = Units::default();
+    all.values().for_each(|used| sampled_at_all.union(&used.units));
+    if sampled_at_all.len() < threshold.units.min(threshold.runs) {
+        return wider;
+    }
     let mut root = Node::default();
     for (pattern, used) in all {
         root.insert(&segments(pattern), pattern, used);

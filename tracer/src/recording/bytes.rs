@@ -6,18 +6,20 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A string of bytes, printed and stored in the escaped spelling that this module's text describes.
+/// A string of bytes, printed and stored in the escaped spelling that this module's text describes. Copies share the bytes: the same
+/// few programs, and the same paths, stand in very many facts and rules.
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ByteString(Vec<u8>);
+pub struct ByteString(Arc<[u8]>);
 
 impl ByteString {
     /// Takes the bytes as they are.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
-        Self(bytes.into())
+        Self(bytes.into().into())
     }
 
     /// The bytes, unescaped.
@@ -25,9 +27,9 @@ impl ByteString {
         &self.0
     }
 
-    /// The bytes, unescaped, without a copy.
+    /// The bytes, unescaped, to be changed.
     pub fn into_bytes(self) -> Vec<u8> {
-        self.0
+        self.0.to_vec()
     }
 
     /// The spelling in recordings: text as it is, `\\` for a backslash, `\xNN` for a byte that is not text.
@@ -58,7 +60,7 @@ impl ByteString {
     /// Says which escape is malformed or not canonical.
     pub fn from_escaped(text: &str) -> Result<Self, EscapeError> {
         if !text.contains('\\') {
-            return Ok(Self(text.as_bytes().to_vec()));
+            return Ok(Self::from(text));
         }
         let mut bytes = Vec::with_capacity(text.len());
         let mut rest = text;
@@ -80,7 +82,7 @@ impl ByteString {
             }
         }
         bytes.extend_from_slice(rest.as_bytes());
-        let read = Self(bytes);
+        let read = Self::from(bytes);
         if read.escaped() == text { Ok(read) } else { Err(EscapeError(text.to_owned())) }
     }
 }
@@ -106,19 +108,19 @@ impl fmt::Debug for ByteString {
 
 impl From<&str> for ByteString {
     fn from(text: &str) -> Self {
-        Self(text.as_bytes().to_vec())
+        Self(text.as_bytes().into())
     }
 }
 
 impl From<Vec<u8>> for ByteString {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(bytes)
+        Self(bytes.into())
     }
 }
 
 impl From<&[u8]> for ByteString {
     fn from(bytes: &[u8]) -> Self {
-        Self(bytes.to_vec())
+        Self(bytes.into())
     }
 }
 

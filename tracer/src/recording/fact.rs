@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ecow::EcoString;
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
@@ -194,7 +195,7 @@ pub struct Seen {
     pub count: u64,
     /// How it ended: `ok` or the errno's name. What is missing to `count` never returned.
     #[serde(default, skip_serializing_if = "LiteMap::is_empty")]
-    pub outcomes: LiteMap<String, u64>,
+    pub outcomes: LiteMap<EcoString, u64>,
     /// The recorder stopped counting once it knew: `count` is a lower bound.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub at_least: bool,
@@ -238,7 +239,7 @@ impl Seen {
 
     /// Seen `count` times, each ending in `outcome`.
     pub fn ending(outcome: &str, count: u64) -> Self {
-        let outcomes = [(outcome.to_owned(), count)].into_iter().collect();
+        let outcomes = std::iter::once((EcoString::from(outcome), count)).collect();
         Self { count, outcomes, ..Self::default() }
     }
 

@@ -4,11 +4,13 @@
 //! lines of facts stand in byte order, so that any tool that sorts and merges lines can process recordings of any size.
 //!
 //! - [`fact`]: what can be seen, and the evidence kept of it
+//! - `order`: the order of facts, without their spelling
 //! - [`run`]: what a recording says of the runs that it holds, their fidelity and their losses
 //! - [`store`]: a recording in memory, as recorders build it
 //! - [`units`]: sets of a run's units
 //! - [`write`]: to a file, whole or not at all
 //! - [`read`]: from a file, streaming, trusting nothing
+//! - `share`: what many lines of a file say is kept once
 //! - [`merge`]: many files into one, in constant memory
 //! - `version1`: what older files look like
 //! - [`summary`]: what a recording says, for a person
@@ -16,8 +18,10 @@
 mod bytes;
 pub mod fact;
 pub mod merge;
+mod order;
 pub mod read;
 pub mod run;
+mod share;
 pub mod store;
 pub mod summary;
 pub mod units;
@@ -36,6 +40,7 @@ pub use write::{WriteError, Writer, write_file};
 
 use std::collections::BTreeMap;
 
+use ecow::EcoString;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize};
 
@@ -71,8 +76,8 @@ impl Header {
 }
 
 /// What each run saw of a fact, by the run's identifier. Most facts have one run, and there may be a million facts: a tree would have
-/// room for eleven in each.
-pub type Runs = litemap::LiteMap<String, Box<Seen>>;
+/// room for eleven in each. All facts share the identifiers.
+pub type Runs = litemap::LiteMap<EcoString, Seen>;
 
 /// In at least one run it succeeded.
 pub fn succeeded(runs: &Runs) -> bool {
@@ -107,12 +112,24 @@ impl From<FlatLine> for Line {
 
 impl Serialize for Line {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Fact { domain, origin, what } = &self.fact;
+        Lent { fact: &self.fact, runs: &self.runs }.serialize(serializer)
+    }
+}
+
+/// A line of a fact that is somebody else's.
+struct Lent<'a> {
+    fact: &'a Fact,
+    runs: &'a Runs,
+}
+
+impl Serialize for Lent<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Fact { domain, origin, what } = self.fact;
         let mut line = serializer.serialize_struct("Line", 4)?;
         line.serialize_field("domain", domain)?;
         line.serialize_field("origin", origin)?;
         line.serialize_field("what", what)?;
-        line.serialize_field("runs", &self.runs)?;
+        line.serialize_field("runs", self.runs)?;
         line.end()
     }
 }

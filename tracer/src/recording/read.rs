@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::share::Shared;
 use super::version1::{self, Line1, Names};
 use super::{AFTER_CHECKSUM, End, FORMAT, Fact, Footer, Header, Line, UNCHECKED, VERSION, digits};
 
@@ -82,6 +83,8 @@ pub struct Reader {
     header: Header,
     /// The units of a file of version 1.
     names: Option<Names>,
+    /// What lines before had too.
+    shared: Shared,
     digest: Sha256,
     line: u64,
     facts: u64,
@@ -104,6 +107,7 @@ impl Reader {
             path: path.to_owned(),
             header: Header::new(Default::default()),
             names: None,
+            shared: Shared::default(),
             digest: Sha256::new(),
             line: 0,
             facts: 0,
@@ -178,10 +182,10 @@ impl Reader {
         if line.runs.is_empty() {
             return Err(self.malformed("no run saw this fact: expected at least one in \"runs\""));
         }
-        if let Some(id) = line.runs.keys().find(|id| !self.header.runs.contains_key(*id)) {
+        if let Some(id) = line.runs.keys().find(|id| !self.header.runs.contains_key(id.as_str())) {
             return Err(self.malformed(format!("run {id:?} is not in the header")));
         }
-        let unknown = |id: &String, seen: &super::Seen| {
+        let unknown = |id: &str, seen: &super::Seen| {
             let names = self.header.runs.get(id).map_or(0, |run| run.units.len());
             seen.units.last().is_some_and(|last| last as usize >= names)
         };
@@ -194,7 +198,7 @@ impl Reader {
         self.last.extend_from_slice(&self.buffer[..self.key_end]);
         self.facts += 1;
         self.digest.update(&self.buffer);
-        Ok(Some(line))
+        Ok(Some(self.shared.share(line)))
     }
 
     /// The bytes by which the fact that was read last is ordered: its line up to what the runs saw.

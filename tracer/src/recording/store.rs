@@ -1,20 +1,36 @@
 //! A recording in memory.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 
-use super::{Completion, Fact, Header, Phase, Reader, Run, Runs, Seen, What, key};
+use ecow::EcoString;
+
+use super::{Completion, Fact, Header, Phase, Reader, Run, Runs, Seen, What, order};
 use super::{Line, ReadError};
 
-/// A recording in memory: what a recorder builds and a learner reads.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A recording in memory: what a recorder builds and a learner reads. A copy shares the facts and the evidence, until either changes.
+#[derive(Clone, Debug, Default)]
 pub struct Recording {
     /// The runs, by identifier.
     pub runs: BTreeMap<String, Run>,
     /// How each run ended.
     pub completions: BTreeMap<String, Completion>,
-    facts: HashMap<Fact, Runs>,
+    facts: HashMap<Arc<Fact>, Arc<Runs>>,
+    /// The identifier of the run that was added to last.
+    last: EcoString,
 }
+
+impl PartialEq for Recording {
+    fn eq(&self, other: &Self) -> bool {
+        self.runs == other.runs
+            && self.completions == other.completions
+            && self.facts == other.facts
+    }
+}
+
+impl Eq for Recording {}
 
 impl Recording {
     /// An empty recording.
@@ -30,7 +46,7 @@ impl Recording {
         let mut reader = Reader::open(path)?;
         let mut recording = Self { runs: reader.header().runs.clone(), ..Self::default() };
         while let Some(line) = reader.next_line()? {
-            recording.facts.insert(line.fact, line.runs);
+            recording.facts.insert(Arc::new(line.fact), Arc::new(line.runs));
         }
         recording.completions = reader.end()?.runs;
         Ok(recording)
@@ -83,12 +99,20 @@ impl Recording {
 
     /// Adds an observation of `run`: counts add up.
     pub fn add(&mut self, run: &str, fact: Fact, seen: &Seen) {
-        let runs = self.facts.entry(fact).or_default();
+        if self.last != run {
+            self.last = run.into();
+        }
+        let Some(runs) = self.facts.get_mut(&fact) else {
+            // Collected, it would have room for four.
+            let mut runs = Runs::with_capacity(1);
+            runs.insert(self.last.clone(), seen.clone());
+            self.facts.insert(Arc::new(fact), Arc::new(runs));
+            return;
+        };
+        let runs = Arc::make_mut(runs);
         match runs.get_mut(run) {
             Some(known) => known.add(seen),
-            None => {
-                runs.insert(run.to_owned(), Box::new(seen.clone()));
-            }
+            None => _ = runs.insert(self.last.clone(), seen.clone()),
         }
     }
 
@@ -96,13 +120,13 @@ impl Recording {
     pub(crate) fn begin_with(&mut self, phase: Phase) {
         #[expect(clippy::iter_over_hash_type, reason = "each is changed alike")]
         for runs in self.facts.values_mut() {
-            runs.iter_mut().for_each(|(_, seen)| _ = seen.phases.insert(phase));
+            Arc::make_mut(runs).iter_mut().for_each(|(_, seen)| _ = seen.phases.insert(phase));
         }
     }
 
     /// What is known of a fact.
     pub fn get(&self, fact: &Fact) -> Option<&Runs> {
-        self.facts.get(fact)
+        self.facts.get(fact).map(|runs| &**runs)
     }
 
     /// Joins another recording, as [`super::merge()`] joins files.
@@ -121,8 +145,14 @@ impl Recording {
         }
         #[expect(clippy::iter_over_hash_type, reason = "joining does not depend on the order")]
         for (fact, runs) in &other.facts {
-            let mine = self.facts.entry(fact.clone()).or_default();
-            for (id, seen) in runs {
+            let mine = match self.facts.entry(Arc::clone(fact)) {
+                Entry::Occupied(mine) => Arc::make_mut(mine.into_mut()),
+                Entry::Vacant(new) => {
+                    new.insert(Arc::clone(runs));
+                    continue;
+                }
+            };
+            for (id, seen) in &**runs {
                 mine.entry(id.clone()).and_modify(|s| s.join(seen)).or_insert_with(|| seen.clone());
             }
         }
@@ -141,7 +171,8 @@ impl Recording {
         let kept = &self.runs;
         self.completions.retain(|id, _| kept.contains_key(id));
         self.facts.retain(|_, runs| {
-            runs.retain(|id, _| kept.contains_key(id));
+            let runs = Arc::make_mut(runs);
+            runs.retain(|id, _| kept.contains_key(id.as_str()));
             !runs.is_empty()
         });
     }
@@ -153,14 +184,14 @@ impl Recording {
 
     /// The facts in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Fact, &Runs)> {
-        self.facts.iter()
+        self.facts.iter().map(|(fact, runs)| (&**fact, &**runs))
     }
 
     /// The facts in the order of the file format.
     pub fn sorted(&self) -> Vec<(&Fact, &Runs)> {
-        let mut facts: Vec<_> = self.facts.iter().map(|(f, s)| (key(f), f, s)).collect();
-        facts.sort_by(|a, b| a.0.cmp(&b.0));
-        facts.into_iter().map(|(_, f, s)| (f, s)).collect()
+        let mut facts: Vec<_> = self.iter().collect();
+        facts.sort_unstable_by(|(a, _), (b, _)| order::compare(a, b));
+        facts
     }
 
     /// The header that a file of this recording has.

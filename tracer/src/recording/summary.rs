@@ -249,11 +249,11 @@ impl Total {
     fn add(&mut self, domain: &ByteString, runs: &Runs) {
         self.domains.insert(domain.clone());
         for (id, seen) in runs {
-            self.runs.insert(id.clone());
+            self.runs.insert(id.to_string());
             self.count = self.count.saturating_add(seen.count);
             self.at_least |= seen.at_least;
             for (outcome, count) in &seen.outcomes {
-                let mine = self.outcomes.entry(outcome.clone()).or_default();
+                let mine = self.outcomes.entry(outcome.to_string()).or_default();
                 *mine = mine.saturating_add(*count);
             }
         }
@@ -264,7 +264,7 @@ impl Builder {
     fn add(&mut self, fact: Fact, runs: &Runs) {
         self.facts += 1;
         for id in runs.keys() {
-            *self.of_run.entry(id.clone()).or_default() += 1;
+            *self.of_run.entry(id.to_string()).or_default() += 1;
         }
         let Fact { domain, origin, what } = fact;
         let program = self.domains.entry(domain.clone()).or_insert_with(|| {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
 
+use ecow::EcoString;
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +28,7 @@ pub(super) struct Line1 {
 pub(super) struct Seen1 {
     count: u64,
     #[serde(default, skip_serializing_if = "LiteMap::is_empty")]
-    outcomes: LiteMap<String, u64>,
+    outcomes: LiteMap<EcoString, u64>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     at_least: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -56,7 +57,7 @@ impl Line1 {
             let Seen1 { count, outcomes, at_least, not_owner, units, phases, first } = seen;
             let units: Units = units.iter().filter_map(|name| place(&id, name)).collect();
             let seen = Seen { count, outcomes, at_least, not_owner, units, phases, first };
-            (id, Box::new(seen))
+            (id.into(), seen)
         });
         Line { runs: runs.collect(), fact }
     }

@@ -121,7 +121,7 @@ fn seen() -> BoxedStrategy<Seen> {
     )
         .prop_map(|(count, outcomes, [at_least, not_owner], units, phases, first)| Seen {
             count,
-            outcomes: outcomes.into_iter().collect(),
+            outcomes: outcomes.into_iter().map(|(how, count)| (how.into(), count)).collect(),
             at_least,
             not_owner,
             units: units.into_iter().collect(),

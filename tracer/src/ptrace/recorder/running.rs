@@ -306,7 +306,7 @@ impl Recorder {
         let phase = self.course.phase();
         for what in file.expected(&pending.call) {
             let fact = Fact { domain: domain.clone(), origin: Origin::Entry, what };
-            let seen = self.recording.get(&fact).and_then(|runs| runs.get(&self.run));
+            let seen = self.recording.get(&fact).and_then(|runs| runs.get(self.run.as_str()));
             let known = seen.filter(|seen| {
                 seen.succeeded()
                     && (file.owned || seen.not_owner)
