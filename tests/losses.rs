@@ -70,7 +70,7 @@ impl Room {
 }
 
 fn facts(recording: &Recording) -> impl Iterator<Item = (&Fact, &Seen)> {
-    recording.sorted().into_iter().flat_map(|(fact, runs)| runs.values().map(move |s| (fact, &**s)))
+    recording.sorted().into_iter().flat_map(|(fact, runs)| runs.values().map(move |s| (fact, s)))
 }
 
 /// How often a program made each call.

@@ -72,7 +72,7 @@ pub(crate) fn words(recording: &Recording, domain: &std::path::Path) -> BTreeSet
 }
 
 fn facts(recording: &Recording) -> impl Iterator<Item = (&Fact, &Seen)> {
-    recording.sorted().into_iter().flat_map(|(fact, runs)| runs.values().map(move |s| (fact, &**s)))
+    recording.sorted().into_iter().flat_map(|(fact, runs)| runs.values().map(move |s| (fact, s)))
 }
 
 fn granted(recording: &Recording) -> impl Iterator<Item = &Fact> {

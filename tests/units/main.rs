@@ -44,7 +44,7 @@ fn readers(recording: &Recording, wanted: &str) -> BTreeSet<String> {
     for (fact, runs) in recording.sorted() {
         if matches!(&fact.what, What::File { path, .. } if path.as_bytes() == wanted.as_bytes()) {
             for (id, seen) in runs.iter().filter(|(_, seen)| seen.succeeded()) {
-                let names = &recording.runs[id].units;
+                let names = &recording.runs[id.as_str()].units;
                 units.extend(seen.units.iter().map(|at| names[at as usize].clone()));
             }
         }
@@ -74,7 +74,7 @@ fn callers(recording: &Recording, wanted: &str) -> (BTreeSet<String>, bool) {
     let mut units = BTreeSet::new();
     let mut at_least = false;
     for (id, seen) in of.flat_map(|(_, runs)| runs.iter()) {
-        let names = &recording.runs[id].units;
+        let names = &recording.runs[id.as_str()].units;
         units.extend(seen.units.iter().map(|at| names[at as usize].clone()));
         at_least |= seen.at_least;
     }
