@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_failed_call_is_allowed_and_a_denied_one_is_not() {
         let seen = Seen::ending("EPERM", 1);
-        let runs = [("run".to_owned(), Box::new(seen))].into_iter().collect();
+        let runs = [("run".into(), seen)].into_iter().collect();
         let fact = |what| Fact { domain: "/bin/x".into(), origin: Origin::Entry, what };
         let failed = fact(call("mount", &[(3, 0)]));
         let denied = fact(What::Denied { abi: Abi::X86_64, nr: 1, name: None, args: None });

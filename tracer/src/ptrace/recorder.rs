@@ -682,7 +682,7 @@ fn fidelity() -> BTreeMap<FactKind, Fidelity> {
         row(
             FactKind::Argument,
             Degree::Observed,
-            "the registers at the entry of each call, not what they point to: the flags of clone3 and openat2 are not kept",
+            "the registers at the entry of each call, and the flags that some calls keep in memory (clone3, openat2, …)",
         ),
         row(
             FactKind::File,

@@ -40,7 +40,7 @@ impl Recorded {
 
     /// The facts with what the only run saw of them.
     pub(crate) fn facts(&self) -> impl Iterator<Item = (&Fact, &Seen)> {
-        self.recording.sorted().into_iter().map(|(f, runs)| (f, &**runs.values().next().unwrap()))
+        self.recording.sorted().into_iter().map(|(f, runs)| (f, runs.values().next().unwrap()))
     }
 
     /// The calls of a domain by name, with what was seen of all their arguments together.
