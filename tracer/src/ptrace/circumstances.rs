@@ -194,7 +194,7 @@ fn audit_message(tid: Pid, fd: u32, address: u64) -> Option<u16> {
 }
 
 /// A descriptor of the task's, as one of our own (pidfd_getfd(2), Linux 5.6).
-fn borrowed(tid: Pid, fd: u32) -> Option<OwnedFd> {
+pub(super) fn borrowed(tid: Pid, fd: u32) -> Option<OwnedFd> {
     let group = super::task::group(tid.as_raw().cast_unsigned());
     let own = |done: libc::c_long| {
         let fd = i32::try_from(done).ok().filter(|fd| *fd >= 0)?;

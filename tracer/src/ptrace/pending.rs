@@ -52,6 +52,13 @@ pub(super) struct NamedFile {
     pub(super) sets_id: bool,
 }
 
+impl Pending {
+    /// It names a file through which no other name leads.
+    pub(super) fn names_plain_file(&self) -> bool {
+        self.file.as_ref().is_some_and(|file| file.plain)
+    }
+}
+
 impl NamedFile {
     /// The facts, once the call has its result. An open's path is that of the descriptor, where there is one.
     pub(super) fn facts(&self, call: &Call, tid: Pid, task: &mut Task) -> Vec<What> {

@@ -87,7 +87,7 @@ impl Process {
         }
     }
 
-    /// One of its calls named a file; `known` when that was known of it.
+    /// One of its calls named a file; `known` when that was known of it, so that the next need not be seen.
     pub(super) fn named_file(&mut self, known: bool) {
         self.files[usize::from(!known)] += 1;
     }

@@ -168,6 +168,10 @@ impl Recorder {
         let first = self.course.begin(phase);
         self.started_before(first);
         self.tally.runs_on_in(phase);
+        // Files are seen again, in this phase.
+        if let Some(notified) = &self.notified {
+            notified.forget_files();
+        }
     }
 
     fn started_before(&mut self, first_phase: bool) {
@@ -490,7 +494,9 @@ impl Recorder {
         for what in facts {
             self.add(tid, what, &seen);
         }
-        let known = self.recording.len() == before;
+        let known = self.recording.len() == before
+            && pending.call.succeeded()
+            && pending.capabilities.is_empty();
         if let Some(process) = self.processes.get_mut(&process) {
             process.named_file(known);
         }

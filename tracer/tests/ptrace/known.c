@@ -9,9 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -75,7 +77,11 @@ static int looks(void) {
 static int moved(void) {
     if (mkdir("first", 0700)) return 1;
     make("first/it");
-    often("first/it");
+    for (int turn = 0; turn < 2; turn++) {
+        /* That it is moved is known, when it is for good. */
+        if (rename("first", "second") || rename("second", "first")) return 1;
+        often("first/it");
+    }
     return rename("first", "second") || symlink("second", "first") || !try("first/it", O_RDONLY);
 }
 
@@ -195,6 +201,16 @@ static int inner(void) {
     return !try(file, O_RDONLY) || !try("/etc/passwd", O_RDONLY);
 }
 
+/* A file of the beginning is used in another phase too. */
+static int serving(void) {
+    struct sockaddr_un here = {.sun_family = AF_UNIX, .sun_path = "socket"};
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0), client = socket(AF_UNIX, SOCK_STREAM, 0);
+    often(file);
+    if (bind(listener, (struct sockaddr *)&here, sizeof here) || listen(listener, 1)) return 1;
+    if (connect(client, (struct sockaddr *)&here, sizeof here) || accept(listener, 0, 0) < 0) return 1;
+    return !try(file, O_RDONLY);
+}
+
 /* What it may do by itself, and what only by a capability. */
 static int rights(void) {
     if (mkdir("first", 0755) || chmod("first", 0755)) return 1;
@@ -219,7 +235,7 @@ int main(int count, char **arguments) {
     } modes[] = {{"uses", uses},       {"looks", looks},       {"moved", moved},       {"emptied", emptied},   {"led", led},
                  {"relative", relative}, {"own", own},         {"signals", signals},   {"threads", threads},
                  {"children", children}, {"program", program}, {"inner", inner},       {"rights", rights},
-                 {"dropped", dropped}};
+                 {"dropped", dropped},   {"serving", serving}};
     if (count != 3) return 99;
     file = arguments[2];
     char *place = dirname(strdup(file));

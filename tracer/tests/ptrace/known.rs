@@ -36,6 +36,7 @@ modes! {
     signals_interrupt_what_they_would "signals" "openat";
     threads_know_the_same "threads" "openat";
     children_are_seen "children" "openat";
+    a_file_is_seen_in_each_phase "serving" "openat";
     another_program_knows_nothing "program" "openat";
     #[ignore = "needs root: run by make test"]
     capabilities_for_the_same_file_are_seen "rights" "openat";

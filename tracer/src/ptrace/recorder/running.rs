@@ -17,6 +17,7 @@ use crate::spawn;
 use crate::{host, procfs};
 
 use super::Recorder;
+use crate::ptrace::circumstances;
 use crate::ptrace::filter::{self, AtFiles, Free};
 use crate::ptrace::free;
 use crate::ptrace::inject::{self, Installed};
@@ -155,10 +156,15 @@ impl Recorder {
     fn descriptor_to_notify(&mut self, tid: Pid, process: Pid) -> Option<OwnedFd> {
         let known = self.processes.get(&process)?;
         let pays = known.names_known_files() && !known.notifies();
-        // A process whose first thread has ended has no working directory, and no descriptors to be taken.
-        let alive = || std::fs::read_link(format!("/proc/{process}/cwd")).is_ok();
+        // Not of one whose first thread has ended, or that may not be looked into, or where the call is not allowed.
+        let gives = || {
+            let some = procfs::descriptors(task::number(process)).into_iter().next();
+            some.is_some_and(|(fd, _)| {
+                circumstances::borrowed(process, fd.cast_unsigned()).is_some()
+            })
+        };
         let sees_the_same = self.tasks.get_mut(&tid)?.view(tid).is_our_own();
-        if !pays || !sees_the_same || !wakes_on_same_processor() || !alive() {
+        if !pays || !sees_the_same || !wakes_on_same_processor() || !gives() {
             return None;
         }
         if self.notified.is_none() {
@@ -222,7 +228,7 @@ impl Recorder {
         let process = task.process;
         let Some(notified) = &self.notified else { return };
         let name = pending.call.name().unwrap_or_default();
-        let plain = pending.file.as_ref().is_some_and(|file| file.plain);
+        let plain = pending.names_plain_file();
         if pending.call.succeeded() && known_files::unsettles(name, plain) {
             notified.forget_files();
         }
@@ -282,7 +288,9 @@ impl Recorder {
         // What an open opens is only known from its descriptor.
         let opens = pending.file.as_ref().is_some_and(|file| file.flags.is_some());
         let native = pending.call.abi == Abi::NATIVE;
-        if (opens || !native || !self.is_known(tid, &pending))
+        let name = pending.call.name().unwrap_or_default();
+        let unsettles = known_files::unsettles(name, pending.names_plain_file());
+        if (opens || unsettles || !native || !self.is_known(tid, &pending))
             && let Some(task) = self.tasks.get_mut(&tid)
         {
             task.pending = Some(pending);
