@@ -56,20 +56,17 @@ INLINE int applies(const struct scratch *s, const struct learn_rule *rule) {
 }
 
 /* The directory that a relative name starts from. Returns 0 when there is none, and the call fails. */
-INLINE int put_directory(struct scratch *s, struct task_struct *task, struct fs_struct *fs, const struct learn_object *object,
-                         __u32 which, __u32 *end) {
+INLINE struct path *directory_of(const struct scratch *s, struct task_struct *task, const struct learn_object *object) {
     __s32 fd = (__s32)argument(s, object->dir);
+    struct fs_struct *fs = 0;
     struct file *file;
 
     if (object->names == LEARN_NAMES_PATH || fd == AT_FDCWD) {
-        put_path(s, which, end, __builtin_preserve_access_index(&fs->pwd));
-        return 1;
+        READ(fs, task->fs);
+        return __builtin_preserve_access_index(&fs->pwd);
     }
     file = file_of(task, fd);
-    if (!file)
-        return 0;
-    put_path(s, which, end, __builtin_preserve_access_index(&file->f_path));
-    return 1;
+    return file ? __builtin_preserve_access_index(&file->f_path) : 0;
 }
 
 /* The number behind "/proc/self/fd/" or "/dev/fd/" in a name (proc(5)), or -1: what the link leads to may be closed before the
@@ -97,12 +94,12 @@ INLINE __s32 open_file_in(const struct scratch *s, __u32 name) {
 #define NO_FILE (1ULL << 32)
 
 /* Puts an object in that is named by a path, behind `end`. Returns where it ends. The object is a struct learn_object's three
- * fields: a function of plain numbers is verified once, and older kernels have not the patience to do so at every call. */
+ * fields: a function of plain numbers is verified once, and older kernels have not the patience to do so at every call. Linux 5.10 grants it
+ * and all that it calls and is called by 512 bytes of stack, so that there is one place for what is read of a path. */
 GLOBAL __u64 put_named(__u32 names, __u32 dir, __u32 path, __u32 second, __u32 end) {
     struct learn_object named = {.names = names, .dir = dir, .path = path}, *object = &named;
-    struct task_struct *task = bpf_get_current_task();
     struct scratch *s = scratch();
-    struct fs_struct *fs = 0;
+    struct path *from = 0;
     const void *address;
     __u32 begun = at(end);
     __u32 base = second ? LEARN_BASE_2 : LEARN_BASE, name = second ? LEARN_NAME_2 : LEARN_NAME;
@@ -112,7 +109,6 @@ GLOBAL __u64 put_named(__u32 names, __u32 dir, __u32 path, __u32 second, __u32 e
 
     if (!s)
         return NO_FILE;
-    READ(fs, task->fs);
     address = (const void *)argument(s, object->path);
     s->bytes[begun] = 0;
     if (address) {
@@ -131,21 +127,26 @@ GLOBAL __u64 put_named(__u32 names, __u32 dir, __u32 path, __u32 second, __u32 e
         fd = (__s32)argument(s, object->dir);
         if (object->names == LEARN_NAMES_PATH || fd == AT_FDCWD)
             return NO_FILE;
-        file = file_of(task, fd);
+        file = file_of(bpf_get_current_task(), fd);
         if (!file || !has_path(file))
             return NO_FILE;
-        put_path(s, base, &end, __builtin_preserve_access_index(&file->f_path));
+        from = __builtin_preserve_access_index(&file->f_path);
         s->head.says |= second ? LEARN_BASE_2_IS_OBJECT : LEARN_BASE_IS_OBJECT;
-        return end;
+    } else {
+        fd = open_file_in(s, begun);
+        part(s, name, &end, length & (PATH_MAX - 1));
+        file = fd < 0 ? 0 : file_of(bpf_get_current_task(), fd);
+        if (file && has_path(file)) {
+            from = __builtin_preserve_access_index(&file->f_path);
+            s->head.says |= second ? LEARN_THROUGH_FD_2 : LEARN_THROUGH_FD;
+        } else if (s->bytes[begun] != '/') {
+            from = directory_of(s, bpf_get_current_task(), object);
+            if (!from)
+                s->head.says |= second ? LEARN_NO_BASE_2 : LEARN_NO_BASE;
+        }
     }
-    fd = open_file_in(s, begun);
-    part(s, name, &end, length & (PATH_MAX - 1));
-    file = fd < 0 ? 0 : file_of(task, fd);
-    if (file && has_path(file)) {
-        put_path(s, base, &end, __builtin_preserve_access_index(&file->f_path));
-        s->head.says |= second ? LEARN_THROUGH_FD_2 : LEARN_THROUGH_FD;
-    } else if (s->bytes[begun] != '/' && !put_directory(s, task, fs, object, base, &end))
-        s->head.says |= second ? LEARN_NO_BASE_2 : LEARN_NO_BASE;
+    if (from)
+        put_path(s, base, &end, from);
     return end;
 }
 
