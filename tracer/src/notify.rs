@@ -43,17 +43,25 @@ pub enum Reply {
     Errno(i32),
 }
 
+/// A descriptor of a process, as one of our own (pidfd_getfd(2), Linux 5.6).
+///
+/// # Errors
+/// When the process is gone, has no such descriptor, or may not be looked into.
+pub fn descriptor_of(process: BorrowedFd<'_>, number: i32) -> io::Result<OwnedFd> {
+    // SAFETY: plain numbers; the call returns a descriptor of our own.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), number, 0) };
+    let fd = i32::try_from(Errno::result(fd)?).map_err(io::Error::other)?;
+    // SAFETY: the kernel just made it for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 impl Listener {
     /// Takes a listener out of the process that loaded the filter and has it by this number.
     ///
     /// # Errors
     /// When the process is gone, has no such descriptor, or may not be looked into.
     pub fn of(process: BorrowedFd<'_>, number: i32) -> io::Result<Self> {
-        // SAFETY: plain numbers; pidfd_getfd(2) returns a descriptor of our own.
-        let fd = unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), number, 0) };
-        let fd = i32::try_from(Errno::result(fd)?).map_err(io::Error::other)?;
-        // SAFETY: the kernel just made it for us.
-        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let fd = descriptor_of(process, number)?;
         let mut sizes =
             libc::seccomp_notif_sizes { seccomp_notif: 0, seccomp_notif_resp: 0, seccomp_data: 0 };
         // SAFETY: the operation fills the structure that it is given.

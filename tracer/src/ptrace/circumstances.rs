@@ -1,6 +1,6 @@
 //! What a call is about, as far as that decides which capability it needs: read at its entry, from the task's memory and procfs.
 
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::unistd::Pid;
 
@@ -10,6 +10,8 @@ use crate::decode::capabilities::{Circumstances, Ipc};
 use crate::decode::credentials::Credentials;
 use crate::decode::{Call, low};
 use crate::memory;
+use crate::notify::descriptor_of;
+use crate::spawn;
 
 /// `NETLINK_AUDIT` (linux/netlink.h).
 const NETLINK_AUDIT: libc::c_int = 9;
@@ -193,18 +195,11 @@ fn audit_message(tid: Pid, fd: u32, address: u64) -> Option<u16> {
     Some(u16::from_ne_bytes([head[4], head[5]]))
 }
 
-/// A descriptor of the task's, as one of our own (pidfd_getfd(2), Linux 5.6).
-pub(super) fn borrowed(tid: Pid, fd: u32) -> Option<OwnedFd> {
+/// A descriptor of the task's, as one of our own.
+fn borrowed(tid: Pid, fd: u32) -> Option<OwnedFd> {
     let group = super::task::group(tid.as_raw().cast_unsigned());
-    let own = |done: libc::c_long| {
-        let fd = i32::try_from(done).ok().filter(|fd| *fd >= 0)?;
-        // SAFETY: the kernel just made it for us.
-        Some(unsafe { OwnedFd::from_raw_fd(fd) })
-    };
-    // SAFETY: plain numbers; the call returns a descriptor of our own.
-    let process = own(unsafe { libc::syscall(libc::SYS_pidfd_open, group, 0) })?;
-    // SAFETY: as above.
-    own(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), fd, 0) })
+    let process = spawn::pidfd(Pid::from_raw(group.cast_signed())).ok()?;
+    descriptor_of(process.as_fd(), fd.cast_signed()).ok()
 }
 
 fn option(socket: &OwnedFd, option: libc::c_int) -> Option<libc::c_int> {

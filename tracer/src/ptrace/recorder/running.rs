@@ -1,7 +1,7 @@
 //! Letting known calls run free: when, which, and what is no longer heard of.
 
 use std::collections::BTreeSet;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use nix::sys::ptrace;
 use nix::sys::signal::{self, Signal};
@@ -10,14 +10,13 @@ use nix::unistd::Pid;
 use crate::abi::Abi;
 use crate::decode::Call;
 use crate::decode::credentials::Credentials;
-use crate::notify::Listener;
+use crate::notify::{Listener, descriptor_of};
 use crate::recording::{Fact, Origin, Seen};
 use crate::session::RecordError;
 use crate::spawn;
 use crate::{host, procfs};
 
 use super::Recorder;
-use crate::ptrace::circumstances;
 use crate::ptrace::filter::{self, AtFiles, Free};
 use crate::ptrace::free;
 use crate::ptrace::inject::{self, Installed};
@@ -156,22 +155,26 @@ impl Recorder {
     fn descriptor_to_notify(&mut self, tid: Pid, process: Pid) -> Option<OwnedFd> {
         let known = self.processes.get(&process)?;
         let pays = known.names_known_files() && !known.notifies();
-        // Not of one whose first thread has ended, or that may not be looked into, or where the call is not allowed.
-        let gives = || {
-            let some = procfs::descriptors(task::number(process)).into_iter().next();
-            some.is_some_and(|(fd, _)| {
-                circumstances::borrowed(process, fd.cast_unsigned()).is_some()
-            })
-        };
         let sees_the_same = self.tasks.get_mut(&tid)?.view(tid).is_our_own();
-        if !pays || !sees_the_same || !wakes_on_same_processor() || !gives() {
+        if !pays || !sees_the_same || !wakes_on_same_processor() {
             return None;
         }
+        let descriptor = spawn::pidfd(process).ok()?;
+        // None of one whose first thread has ended, or that may not be looked into, or where the call is not allowed.
+        let some = procfs::descriptors(task::number(process)).into_iter().next();
+        some.and_then(|(fd, _)| descriptor_of(descriptor.as_fd(), fd).ok())?;
         if self.notified.is_none() {
-            self.notified = Notified::start().ok();
+            match Notified::start() {
+                Ok(notified) => self.notified = Some(notified),
+                Err(error) => {
+                    let note =
+                        format!("known files were stopped at, and not only asked about: {error}");
+                    self.completion.notes.insert(note);
+                    return None;
+                }
+            }
         }
-        self.notified.as_ref()?;
-        spawn::pidfd(process).ok()
+        Some(descriptor)
     }
 
     /// A process has been given a filter.
