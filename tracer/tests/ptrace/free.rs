@@ -7,7 +7,7 @@ use tracer::abi::Abi;
 use tracer::recording::{Fact, Seen, What};
 use tracer::session::{CommandEnd, Options};
 
-use crate::support::{Place, Recorded};
+use crate::support::{Place, Recorded, modes};
 
 /// Calls that the same program makes or not as time has it.
 const TIMING: [&str; 4] = ["futex", "restart_syscall", "rt_sigreturn", "sched_yield"];
@@ -80,17 +80,7 @@ pub(crate) fn same_facts(program: &Path, mode: &str) -> Recorded {
     some
 }
 
-macro_rules! modes {
-    ($($(#[$attribute:meta])* $name:ident $mode:literal $often:expr;)*) => {$(
-        #[test]
-        $(#[$attribute])*
-        fn $name() {
-            same($mode, $often);
-        }
-    )*};
-}
-
-modes! {
+modes! { same:
     what_is_new_afterwards_is_seen "after" Some("getppid");
     what_each_thread_does_is_seen "threads" Some("getppid");
     what_children_do_is_seen "child" Some("getppid");

@@ -2,7 +2,7 @@
 //! and without.
 
 use crate::free::{ran_free, same_facts};
-use crate::support::Place;
+use crate::support::{Place, modes};
 
 #[track_caller]
 fn same(mode: &str, often: &str) {
@@ -15,17 +15,7 @@ fn same(mode: &str, often: &str) {
     }
 }
 
-macro_rules! modes {
-    ($($(#[$attribute:meta])* $name:ident $mode:literal $often:literal;)*) => {$(
-        #[test]
-        $(#[$attribute])*
-        fn $name() {
-            same($mode, $often);
-        }
-    )*};
-}
-
-modes! {
+modes! { same:
     other_uses_are_seen "uses" "openat";
     looks_at_descriptors_are_no_looks_at_files "looks" "newfstatat";
     a_directory_that_is_moved_has_files_of_other_names "moved" "openat";

@@ -157,3 +157,16 @@ impl Place {
         program
     }
 }
+
+/// A test for each mode of a program.
+macro_rules! modes {
+    ($same:ident: $($(#[$attribute:meta])* $name:ident $mode:literal $often:expr;)*) => {$(
+        #[test]
+        $(#[$attribute])*
+        fn $name() {
+            $same($mode, $often);
+        }
+    )*};
+}
+
+pub(crate) use modes;
