@@ -80,7 +80,7 @@ fn calls(recording: &Recording, domain: &str) -> BTreeMap<String, u64> {
         if let What::Call { abi, name, nr, .. } = &fact.what
             && fact.origin == tracer::recording::Origin::Entry
         {
-            let name = name.clone().unwrap_or_else(|| nr.to_string());
+            let name = name.as_ref().map_or_else(|| nr.to_string(), ToString::to_string);
             *counts.entry(format!("{abi} {name}")).or_default() += seen.count;
         }
     }

@@ -17,7 +17,7 @@ pub(crate) fn rules(facts: &[Seens<'_>]) -> Vec<Rule<CapabilityRule>> {
             && succeeded(fact.1)
         {
             let (calls, gathered) = all.entry(name).or_default();
-            calls.extend(call.iter().cloned());
+            calls.extend(call.iter().map(ToString::to_string));
             gathered.add(*fact);
         }
     }

@@ -341,12 +341,7 @@ mod tests {
     }
 
     fn capability(name: &str) -> What {
-        What::Capability {
-            name: name.to_owned(),
-            initial_namespace: true,
-            call: None,
-            probe: false,
-        }
+        What::Capability { name: name.into(), initial_namespace: true, call: None, probe: false }
     }
 
     fn domain<'a>(domains: &'a Domains, program: &str) -> &'a Domain {
@@ -425,7 +420,7 @@ mod tests {
         // Calls alone are no reason.
         let abi = tracer::abi::Abi::X86_64;
         let calls = (0..60).filter_map(|nr| {
-            let name = Some(tracer::abi::calls::name(abi, nr)?.to_owned());
+            let name = Some(tracer::abi::calls::name(abi, nr)?.into());
             Some(("/bin/top", What::Call { abi, nr, name, args: None }))
         });
         // It runs itself, so that it runs nothing less than the first does.

@@ -25,7 +25,7 @@ impl Gathered {
             self.seen_in(id);
             self.evidence.count = self.evidence.count.saturating_add(seen.count);
             self.evidence.at_least |= seen.at_least;
-            self.evidence.phases.extend(&seen.phases);
+            self.evidence.phases |= seen.phases;
             for (outcome, count) in &seen.outcomes {
                 let mine = self.evidence.outcomes.entry(outcome.clone()).or_default();
                 *mine = mine.saturating_add(*count);
@@ -59,7 +59,7 @@ impl Evidence {
         self.programs.extend(other.programs.iter().cloned());
         self.origins.extend(&other.origins);
         self.seen_by.union(&other.seen_by);
-        self.phases.extend(&other.phases);
+        self.phases |= other.phases;
         self.count = self.count.saturating_add(other.count);
         self.at_least |= other.at_least;
         self.runs = self.runs.max(other.runs);

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ecow::EcoString;
-use litemap::LiteMap;
+use enumset::EnumSet;
 use serde::{Deserialize, Serialize};
 use tracer::abi::Abi;
-use tracer::recording::{Access, ByteString, Degree, FactKind, Origin, Phase, Units};
+use tracer::recording::{Access, ByteString, Degree, FactKind, FewMap, Origin, Phase, Units};
 
 use crate::completeness::Saturation;
 
@@ -176,8 +176,8 @@ pub struct Evidence {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub at_least: bool,
     /// How it ended: `ok` or the errno's name.
-    #[serde(default, skip_serializing_if = "LiteMap::is_empty")]
-    pub outcomes: LiteMap<EcoString, u64>,
+    #[serde(default, skip_serializing_if = "FewMap::is_empty")]
+    pub outcomes: FewMap<EcoString, u64>,
     /// In how many runs it was seen.
     pub runs: u64,
     /// Some of the named units that it was seen in. Version 1 had all of them.
@@ -187,8 +187,8 @@ pub struct Evidence {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub in_units: u64,
     /// The phases it was seen in.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub phases: BTreeSet<Phase>,
+    #[serde(default, skip_serializing_if = "EnumSet::is_empty")]
+    pub phases: EnumSet<Phase>,
     /// The units by their numbers, while a policy is made: a finished one has none.
     #[serde(skip)]
     pub seen_by: Units,
@@ -400,7 +400,7 @@ pub struct AddressRule {
     pub port: Option<u16>,
     /// The address's class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub class: Option<String>,
+    pub class: Option<EcoString>,
     /// A unix socket's path, or `@name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<ByteString>,

@@ -128,7 +128,7 @@ mod tests {
     fn call(name: &str, args: &[(u8, u64)]) -> What {
         let args = (!args.is_empty()).then(|| Args::Values(args.iter().copied().collect()));
         let nr = calls::number(Abi::X86_64, name).unwrap();
-        What::Call { abi: Abi::X86_64, nr, name: Some(name.to_owned()), args }
+        What::Call { abi: Abi::X86_64, nr, name: Some(name.into()), args }
     }
 
     fn learned(calls: &[What], tightness: Tightness) -> BTreeMap<String, Rule<CallRule>> {

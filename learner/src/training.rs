@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ecow::EcoString;
 use tracer::recording::{Degree, FactKind, Recording, What};
 
 use crate::Seens;
@@ -33,10 +34,12 @@ pub(crate) fn of(
             }
         }
     }
-    let denied: BTreeSet<String> = facts
+    let denied: BTreeSet<EcoString> = facts
         .iter()
         .filter_map(|(fact, ..)| match &fact.what {
-            What::Denied { nr, name, .. } => Some(name.clone().unwrap_or_else(|| nr.to_string())),
+            What::Denied { nr, name, .. } => {
+                Some(name.clone().unwrap_or_else(|| nr.to_string().into()))
+            }
             _ => None,
         })
         .collect();

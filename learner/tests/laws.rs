@@ -55,7 +55,7 @@ fn call() -> BoxedStrategy<What> {
                 table.iter().map(|a| (a.index, values[usize::from(a.index)])).collect();
             let args = (!kept.is_empty()).then_some(Args::Values(kept));
             let nr = calls::number(Abi::X86_64, name).unwrap();
-            What::Call { abi: Abi::X86_64, nr, name: Some(name.to_owned()), args }
+            What::Call { abi: Abi::X86_64, nr, name: Some(name.into()), args }
         })
         .boxed()
 }
@@ -195,7 +195,7 @@ proptest! {
         let other = [
             (What::File { path: "/never/seen".into(), access: Access::Read, target: None }, "ok"),
             (What::Exec { path: "/never/seen".into(), interpreter: None, loader: None }, "ok"),
-            (What::Call { abi: Abi::X86_64, nr: 165, name: Some("mount".to_owned()), args: None }, "EPERM"),
+            (What::Call { abi: Abi::X86_64, nr: 165, name: Some("mount".into()), args: None }, "EPERM"),
         ];
         prop_assert_eq!(Replay::of(&policy).refused(&recording(&other, "b")).len(), 3);
     }
@@ -250,7 +250,7 @@ proptest! {
 #[test]
 fn looser_allows_more() {
     let deeds = [
-        (What::Call { abi: Abi::X86_64, nr: 4, name: Some("stat".to_owned()), args: None }, "ok"),
+        (What::Call { abi: Abi::X86_64, nr: 4, name: Some("stat".into()), args: None }, "ok"),
         (What::File { path: "/tmp/x.aB3dE9".into(), access: Access::Create, target: None }, "ok"),
     ];
     let of = |tightness| learn(&recording(&deeds, "a"), &with(tightness));
@@ -278,9 +278,9 @@ fn a_name_that_several_runs_share_stays() {
 #[test]
 fn only_capabilities_that_were_granted_and_needed_make_rules() {
     let capability = |name: &str, probe| What::Capability {
-        name: name.to_owned(),
+        name: name.into(),
         initial_namespace: true,
-        call: Some("chown".to_owned()),
+        call: Some("chown".into()),
         probe,
     };
     let deeds = [

@@ -83,7 +83,7 @@ pub(crate) fn text(summary: &Summary) -> String {
     section(&mut out, ("address", "addresses"), &heads, &summary.addresses, |row| {
         let address = &row.what;
         let parts = [
-            address.class.clone(),
+            address.class.as_ref().map(ToString::to_string),
             address.port.map(|port| format!("port {port}")),
             address.path.as_ref().map(|path| path.escaped().into_owned()),
         ];
@@ -111,8 +111,8 @@ pub(crate) fn text(summary: &Summary) -> String {
             vec![
                 times(&row.seen),
                 outcomes(&row.seen),
-                what.name.clone(),
-                what.call.clone().unwrap_or_default(),
+                what.name.to_string(),
+                what.call.as_deref().unwrap_or_default().to_owned(),
                 remark.to_owned(),
             ]
         },

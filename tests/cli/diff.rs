@@ -32,7 +32,7 @@ fn add(recording: &mut Recording, what: What) {
 fn call(nr: u32, name: &str, args: &[(u8, u64)]) -> What {
     let values: BTreeMap<u8, u64> = args.iter().copied().collect();
     let args = (!values.is_empty()).then_some(Args::Values(values));
-    What::Call { abi: Abi::X86_64, nr, name: Some(name.to_owned()), args }
+    What::Call { abi: Abi::X86_64, nr, name: Some(name.into()), args }
 }
 
 /// The documented recording, and one of a version that does more.
@@ -41,7 +41,7 @@ fn versions(room: &Room) -> [&'static str; 2] {
         add(recording, call(41, "socket", &[(0, 38), (1, 5), (2, 0)]));
         add(recording, call(321, "bpf", &[(0, 5)]));
         add(recording, call(110, "getppid", &[]));
-        let name = "CAP_SYS_ADMIN".to_owned();
+        let name = "CAP_SYS_ADMIN".into();
         let capability =
             What::Capability { name, initial_namespace: true, call: None, probe: false };
         add(recording, capability);

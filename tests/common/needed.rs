@@ -13,7 +13,7 @@ pub(crate) fn by_program(recording: &Recording) -> BTreeMap<String, BTreeSet<Str
         {
             let program = fact.domain.escaped();
             let program = program.rsplit('/').next().unwrap().to_owned();
-            all.entry(program).or_default().insert(name.clone());
+            all.entry(program).or_default().insert(name.to_string());
         }
     }
     all

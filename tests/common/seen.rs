@@ -8,9 +8,10 @@ use tracer::recording::{Args, Fact, Recording, Seen, What};
 pub(crate) fn calls(recording: &Recording) -> BTreeSet<String> {
     facts(recording)
         .filter_map(|(fact, _)| match &fact.what {
-            What::Call { abi, nr, name, .. } => {
-                Some(format!("{abi} {}", name.clone().unwrap_or_else(|| nr.to_string())))
-            }
+            What::Call { abi, nr, name, .. } => Some(format!(
+                "{abi} {}",
+                name.as_ref().map_or_else(|| nr.to_string(), ToString::to_string)
+            )),
             _ => None,
         })
         .collect()

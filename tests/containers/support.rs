@@ -233,7 +233,9 @@ pub(crate) fn calls(recording: &Recording, origin: Origin) -> BTreeSet<String> {
     facts(recording)
         .filter(|(fact, _)| fact.origin == origin)
         .filter_map(|(fact, _)| match &fact.what {
-            What::Call { name, nr, .. } => Some(name.clone().unwrap_or_else(|| nr.to_string())),
+            What::Call { name, nr, .. } => {
+                Some(name.as_ref().map_or_else(|| nr.to_string(), ToString::to_string))
+            }
             _ => None,
         })
         .collect()

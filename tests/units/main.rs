@@ -62,7 +62,7 @@ fn phases(recording: &Recording, wanted: &str) -> BTreeSet<Phase> {
     let of = facts.iter().filter(
         |(fact, _)| matches!(&fact.what, What::File { path, .. } if path.as_bytes() == wanted.as_bytes()),
     );
-    of.flat_map(|(_, runs)| runs.values()).flat_map(|seen| seen.phases.iter().copied()).collect()
+    of.flat_map(|(_, runs)| runs.values()).flat_map(|seen| seen.phases).collect()
 }
 
 /// Which units made a call by number alone, and whether each of them was counted.
@@ -122,7 +122,7 @@ fn suite_is_told_apart(backend: &str) {
         if let What::Call { name: Some(name), .. } = &fact.what
             && fact.domain.as_bytes().ends_with(b"/sync")
         {
-            of_call.extend(runs.values().map(|seen| (name.clone(), seen.units.to_string())));
+            of_call.extend(runs.values().map(|seen| (name.to_string(), seen.units.to_string())));
         }
     }
     assert_eq!(of_call["sync"], "0");

@@ -39,17 +39,19 @@ fn backends_agree(kernel: &'static str, sample: &str) {
 /// nginx gives its directories away and becomes another user: so the kernel was asked, and the recording tells the calls.
 fn capabilities_are_seen(kernel: &'static str) {
     let [_, ebpf] = recordings(kernel, "nginx");
-    let used: BTreeSet<(String, Option<String>)> = ebpf
+    let used: BTreeSet<_> = ebpf
         .sorted()
         .into_iter()
         .filter_map(|(fact, _)| match &fact.what {
-            What::Capability { name, call, probe: false, .. } => Some((name.clone(), call.clone())),
+            What::Capability { name, call, probe: false, .. } => {
+                Some((name.as_str(), call.as_deref()))
+            }
             _ => None,
         })
         .collect();
     for (name, call) in [("CAP_CHOWN", "chown"), ("CAP_SETUID", "setuid"), ("CAP_SETGID", "setgid")]
     {
-        let wanted = (name.to_owned(), Some(call.to_owned()));
+        let wanted = (name, Some(call));
         assert!(used.contains(&wanted), "{kernel}: {wanted:?} is not in {used:#?}");
     }
     for run in ebpf.runs.values() {

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use enumset::EnumSet;
+
 use crate::marks::Mark;
 use crate::recording::{Phase, Seen, Units};
 
@@ -72,20 +74,20 @@ impl Course {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stamp {
     pub(crate) units: Units,
-    pub(crate) phases: std::collections::BTreeSet<Phase>,
+    pub(crate) phases: EnumSet<Phase>,
 }
 
 impl Stamp {
     /// It was seen at another time too.
     pub(crate) fn union(&mut self, other: &Self) {
         self.units.union(&other.units);
-        self.phases.extend(&other.phases);
+        self.phases |= other.phases;
     }
 
     /// Puts it on evidence.
     pub(crate) fn put_on(&self, seen: &mut Seen) {
         seen.units.union(&self.units);
-        seen.phases.extend(&self.phases);
+        seen.phases |= self.phases;
     }
 }
 

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use ecow::EcoString;
-use litemap::LiteMap;
 
 use crate::abi::Abi;
 use crate::abi::arguments::{self, BOUND};
 use crate::course::{Course, Stamp};
 use crate::decode::Call;
-use crate::recording::{Args, Origin, Recording, Seen, What, Witness};
+use crate::recording::{Args, FewMap, Origin, Recording, Seen, What, Witness};
 use crate::recording::{ByteString, Fact, Phase};
 
 /// A domain's place in the list of domains.
@@ -51,7 +50,7 @@ pub(crate) struct Key {
 #[derive(Debug, Default)]
 struct Count {
     entered: u64,
-    outcomes: LiteMap<EcoString, u64>,
+    outcomes: FewMap<EcoString, u64>,
     first: Option<Witness>,
     stamp: Stamp,
     /// It runs free: how often, the recorder does not know.
@@ -141,7 +140,7 @@ impl Tally {
     ) -> impl Iterator<Item = (&Key, Call, BTreeMap<u8, u64>)> {
         let now = move |count: &Count| {
             let mut phases = course.phase().into_iter();
-            phases.all(|phase| count.stamp.phases.contains(&phase))
+            phases.all(|phase| count.stamp.phases.contains(phase))
         };
         self.counts.iter().filter_map(move |(key, count)| {
             let wanted = key.domain == of && key.origin == Origin::Entry && key.abi == Abi::NATIVE;
@@ -186,7 +185,7 @@ impl Tally {
         #[expect(clippy::iter_over_hash_type, reason = "adding does not depend on the order")]
         for (key, count) in &self.counts {
             let Key { domain, origin, abi, nr, args } = key.clone();
-            let name = crate::abi::calls::name(abi, nr).map(str::to_owned);
+            let name = crate::abi::calls::name(abi, nr).map(EcoString::from);
             let what = What::Call { abi, nr, name, args };
             let fact = Fact { domain: domains.path(domain), origin, what };
             let mut seen = Seen {

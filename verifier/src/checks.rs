@@ -83,9 +83,9 @@ fn denial(check: &Check) -> Denial {
 
 fn healing(check: &Check) -> Fact {
     let what = What::Capability {
-        name: check.capability.clone(),
+        name: check.capability.as_str().into(),
         initial_namespace: true,
-        call: check.call.clone(),
+        call: check.call.as_deref().map(Into::into),
         probe: false,
     };
     Fact { domain: ByteString::from(check.program.as_bytes()), origin: Origin::Entry, what }

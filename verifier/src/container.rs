@@ -114,7 +114,7 @@ fn denials(
             let denial = Denial {
                 program: fact.domain.clone(),
                 abi: *abi,
-                call: name.clone().unwrap_or_else(|| nr.to_string()),
+                call: name.as_ref().map_or_else(|| nr.to_string(), ToString::to_string),
                 arguments,
                 errno: errno.to_string(),
                 kind: Kind::Call,
@@ -152,7 +152,7 @@ mod tests {
             what: What::Denied {
                 abi: Abi::X86_64,
                 nr: calls::number(Abi::X86_64, name).unwrap(),
-                name: Some(name.to_owned()),
+                name: Some(name.into()),
                 args: (!args.is_empty()).then(|| Args::Values(args.iter().copied().collect())),
             },
         }

@@ -266,7 +266,7 @@ fn vectors(rule: &CallRule) -> Vectors {
 
 fn address(rule: &AddressRule) -> String {
     let mut words = vec![word(rule.action).unwrap_or_default(), sockets::family(rule.family)];
-    words.extend(rule.class.clone());
+    words.extend(rule.class.as_ref().map(ToString::to_string));
     words.extend(rule.port.map(|port| format!("port {port}")));
     words.extend(rule.path.as_ref().map(ToString::to_string));
     words.join(" ")

@@ -12,7 +12,7 @@ use crate::{Options, learn};
 fn call(name: &str, args: &[(u8, u64)]) -> What {
     let nr = calls::number(Abi::X86_64, name).unwrap();
     let args = (!args.is_empty()).then(|| Args::Values(args.iter().copied().collect()));
-    What::Call { abi: Abi::X86_64, nr, name: Some(name.to_owned()), args }
+    What::Call { abi: Abi::X86_64, nr, name: Some(name.into()), args }
 }
 
 fn recording() -> Recording {
@@ -37,9 +37,9 @@ fn recording() -> Recording {
         What::File { path: "/etc/x.conf".into(), access: Access::Read, target: None },
         What::Exec { path: "/bin/x".into(), interpreter: None, loader: None },
         What::Capability {
-            name: "CAP_KILL".to_owned(),
+            name: "CAP_KILL".into(),
             initial_namespace: true,
-            call: Some("kill".to_owned()),
+            call: Some("kill".into()),
             probe: false,
         },
     ];

@@ -95,7 +95,7 @@ pub(crate) fn of_text(text: &str) -> Policy {
             action: SocketAction::Bind,
             family: 1,
             port: None,
-            class: Some(text.to_owned()),
+            class: Some(text.into()),
             path: Some(path),
         })
     };

@@ -9,6 +9,8 @@ pub mod sockets;
 
 use std::collections::BTreeMap;
 
+use ecow::EcoString;
+
 use crate::abi::{Abi, arguments, calls, errno};
 use crate::recording::{Args, Seen, What};
 
@@ -60,7 +62,7 @@ impl Call {
         What::Call {
             abi: self.abi,
             nr: self.nr,
-            name: self.name().map(str::to_owned),
+            name: self.name().map(EcoString::from),
             args: self.meaningful(None),
         }
     }

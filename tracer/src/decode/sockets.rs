@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ecow::EcoString;
+
 use crate::decode::Call;
 use crate::recording::{ByteString, Seen, SocketAction, What};
 
@@ -47,7 +49,7 @@ pub fn address(action: SocketAction, bytes: &[u8]) -> Option<What> {
         action,
         family,
         port,
-        class: class.map(str::to_owned),
+        class: class.map(EcoString::from),
         path: None,
     };
     let port = || Some(u16::from_be_bytes([*rest.first()?, *rest.get(1)?]));
@@ -105,7 +107,7 @@ mod tests {
     fn parts(bytes: &[u8]) -> (Option<u16>, Option<String>, Option<String>) {
         match address(SocketAction::Bind, bytes) {
             Some(What::Address { port, class, path, .. }) => {
-                (port, class, path.map(|p| p.to_string()))
+                (port, class.map(String::from), path.map(|p| p.to_string()))
             }
             other => panic!("{other:?}"),
         }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use ecow::EcoString;
+
 use crate::abi::{arguments, calls, capabilities};
 use crate::course::Stamp;
 use crate::decode::{self, Call, sockets};
@@ -133,8 +135,12 @@ impl<'a> Assembly<'a> {
                 key.needless != 0,
                 key.unaudited != 0,
             );
-            let initial_namespace = key.initial_namespace != 0;
-            let what = What::Capability { name, initial_namespace, call, probe };
+            let what = What::Capability {
+                name: name.into(),
+                initial_namespace: key.initial_namespace != 0,
+                call: call.map(EcoString::from),
+                probe,
+            };
             let outcome = if key.granted != 0 { Seen::OK } else { "EPERM" };
             let mut seen = self.counted(&count, Some(outcome.to_owned()));
             self.when(self.timeline.of_capability(&key)).put_on(&mut seen);
@@ -178,7 +184,7 @@ impl<'a> Assembly<'a> {
         self.when(self.timeline.of_call(key)).put_on(&mut seen);
         if key.is & is::DENIED != 0 {
             self.completion.notes.insert(DENIED.to_owned());
-            let what = What::Denied { abi, nr: key.nr, name: name.map(str::to_owned), args };
+            let what = What::Denied { abi, nr: key.nr, name: name.map(EcoString::from), args };
             self.add(key.domain, by, what, &seen);
             return;
         }
@@ -186,7 +192,7 @@ impl<'a> Assembly<'a> {
             let note = if self.sees_operations { OPERATIONS_SEEN } else { decode::IO_URING_NOTE };
             self.completion.notes.insert(note.to_owned());
         }
-        let what = What::Call { abi, nr: key.nr, name: name.map(str::to_owned), args };
+        let what = What::Call { abi, nr: key.nr, name: name.map(EcoString::from), args };
         self.add(key.domain, by, what, &seen);
         if matches!(name, Some("socket" | "socketpair")) && key.is & is::MANY == 0 {
             let mut args = [0; 6];

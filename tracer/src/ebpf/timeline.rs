@@ -132,7 +132,7 @@ mod tests {
         counters.advance([(1, 7), (2, 1), (3, 0), (4, 2)], &course.stamp());
         let units = |key| counters.of(&key).map(|stamp: &Stamp| stamp.units.to_string());
         assert_eq!([1, 2, 3, 4].map(units), ["0-1", "", "0-1", "1"].map(|u| Some(u.to_owned())));
-        assert!(counters.of(&1).is_some_and(|s| s.phases.contains(&Phase::Startup)));
+        assert!(counters.of(&1).is_some_and(|s| s.phases.contains(Phase::Startup)));
         assert!(counters.of(&4).is_some_and(|s| s.phases.is_empty()));
     }
 }

@@ -519,9 +519,9 @@ impl Recorder {
         }
         for capability in &pending.capabilities {
             let what = What::Capability {
-                name: (*capability).to_owned(),
+                name: (*capability).into(),
                 initial_namespace: true,
-                call: Some(name.to_owned()),
+                call: Some(name.into()),
                 probe: false,
             };
             self.add(tid, what, &seen);

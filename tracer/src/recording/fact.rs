@@ -1,12 +1,12 @@
 //! Facts: what was seen, each with its evidence.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ecow::EcoString;
-use litemap::LiteMap;
+use enumset::{EnumSet, EnumSetType};
 use serde::{Deserialize, Serialize};
 
-use super::{ByteString, Units};
+use super::{ByteString, FewMap, Units};
 use crate::abi::Abi;
 
 /// One thing seen: who did it, how that process was started, and what it was.
@@ -50,7 +50,7 @@ pub enum What {
         nr: u32,
         /// The name, or `None` for a number that the tables don't know.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        name: Option<String>,
+        name: Option<EcoString>,
         /// The arguments that mean something, or `None` for a call that has none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         args: Option<Args>,
@@ -79,12 +79,12 @@ pub enum What {
     /// A capability that a check asked for.
     Capability {
         /// `CAP_…`, or `CAP_<number>` for one that the tables don't know.
-        name: String,
+        name: EcoString,
         /// The user namespace that it was asked in: `true` for the initial one.
         initial_namespace: bool,
         /// The call that the check served; `None` outside of a call.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        call: Option<String>,
+        call: Option<EcoString>,
         /// `true` for a check that the kernel makes without need; it makes no rule.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         probe: bool,
@@ -110,7 +110,7 @@ pub enum What {
         port: Option<u16>,
         /// The address's class, never the address: `loopback`, `any`, `private`, `multicast`, `public`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        class: Option<String>,
+        class: Option<EcoString>,
         /// A unix socket's path, or `@name` for an abstract one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         path: Option<ByteString>,
@@ -130,7 +130,7 @@ pub enum What {
         nr: u32,
         /// The name, where known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        name: Option<String>,
+        name: Option<EcoString>,
         /// The arguments that mean something, or `None` for a call that has none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         args: Option<Args>,
@@ -194,8 +194,8 @@ pub struct Seen {
     /// How often it was seen.
     pub count: u64,
     /// How it ended: `ok` or the errno's name. What is missing to `count` never returned.
-    #[serde(default, skip_serializing_if = "LiteMap::is_empty")]
-    pub outcomes: LiteMap<EcoString, u64>,
+    #[serde(default, skip_serializing_if = "FewMap::is_empty")]
+    pub outcomes: FewMap<EcoString, u64>,
     /// The recorder stopped counting once it knew: `count` is a lower bound.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub at_least: bool,
@@ -206,16 +206,17 @@ pub struct Seen {
     #[serde(default, skip_serializing_if = "Units::is_empty")]
     pub units: Units,
     /// The phases it was seen in.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub phases: BTreeSet<Phase>,
+    #[serde(default, skip_serializing_if = "EnumSet::is_empty")]
+    pub phases: EnumSet<Phase>,
     /// The process that did it first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<Witness>,
 }
 
 /// A part of a service's life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Hash, PartialOrd, Ord, Serialize, Deserialize, EnumSetType)]
 #[serde(rename_all = "lowercase")]
+#[enumset(serialize_repr = "list")]
 #[expect(missing_docs, reason = "each is named after the phase that it is")]
 pub enum Phase {
     Startup,
@@ -272,7 +273,7 @@ impl Seen {
         self.at_least |= other.at_least;
         self.not_owner |= other.not_owner;
         self.units.union(&other.units);
-        self.phases.extend(&other.phases);
+        self.phases |= other.phases;
         self.first = match (self.first, other.first) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),

@@ -4,9 +4,11 @@
 //! lines of facts stand in byte order, so that any tool that sorts and merges lines can process recordings of any size.
 //!
 //! - [`fact`]: what can be seen, and the evidence kept of it
+//! - `few`: maps of few entries
 //! - `order`: the order of facts, without their spelling
 //! - [`run`]: what a recording says of the runs that it holds, their fidelity and their losses
 //! - [`store`]: a recording in memory, as recorders build it
+//! - `table`: the facts of a recording in memory
 //! - [`units`]: sets of a run's units
 //! - [`write`]: to a file, whole or not at all
 //! - [`read`]: from a file, streaming, trusting nothing
@@ -17,6 +19,7 @@
 
 mod bytes;
 pub mod fact;
+mod few;
 pub mod merge;
 mod order;
 pub mod read;
@@ -24,12 +27,14 @@ pub mod run;
 mod share;
 pub mod store;
 pub mod summary;
+mod table;
 pub mod units;
 mod version1;
 pub mod write;
 
 pub use bytes::{ByteString, EscapeError};
 pub use fact::{Access, Args, Fact, Origin, Phase, Seen, SocketAction, What, Witness};
+pub use few::{Few, FewMap};
 pub use merge::{MergeError, merge, read_all};
 pub use read::{ReadError, Reader};
 pub use run::{Completion, Degree, FactKind, Fidelity, Run};
@@ -77,7 +82,7 @@ impl Header {
 
 /// What each run saw of a fact, by the run's identifier. Most facts have one run, and there may be a million facts: a tree would have
 /// room for eleven in each. All facts share the identifiers.
-pub type Runs = litemap::LiteMap<EcoString, Seen>;
+pub type Runs = FewMap<EcoString, Seen>;
 
 /// In at least one run it succeeded.
 pub fn succeeded(runs: &Runs) -> bool {

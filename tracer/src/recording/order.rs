@@ -77,7 +77,7 @@ mod tests {
     fn what() -> impl Strategy<Value = What> {
         let access = prop::sample::select(&[Access::Read, Access::Rename][..]);
         let file = (name(), access, prop::option::of(name()));
-        let call = (0_u32..120, prop::option::of(Just("read".to_owned())));
+        let call = (0_u32..120, prop::option::of(Just("read".into())));
         prop_oneof![
             4 => file.prop_map(|(path, access, target)| What::File { path, access, target }),
             2 => call.prop_map(|(nr, name)| What::Call { abi: Abi::X86_64, nr, name, args: None }),
@@ -86,7 +86,7 @@ mod tests {
             1 => Just(What::Socket { family: 1, kind: 1, protocol: 0 }),
             1 => Just(What::Denied { abi: Abi::X86_64, nr: 1, name: None, args: None }),
             1 => name().prop_map(|name| What::Capability {
-                name: name.to_string(),
+                name: name.to_string().into(),
                 initial_namespace: true,
                 call: None,
                 probe: false,

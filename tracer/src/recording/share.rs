@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ecow::EcoString;
 
-use super::{ByteString, Line, Runs, Seen, What};
+use super::{ByteString, Line, Runs, What};
 
 /// What lines before had. The program and the path that a line shares with others stand in those just before it, for lines are sorted.
 #[derive(Debug, Default)]
@@ -27,8 +27,7 @@ impl Shared {
                 self.runs.insert(id.clone());
                 id
             });
-            // A copy has no more room than it needs.
-            runs.insert(id, Seen { outcomes: seen.outcomes.clone(), ..seen });
+            runs.insert(id, seen);
         }
         line.runs = runs;
         line

@@ -1,12 +1,12 @@
 //! A recording in memory.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use ecow::EcoString;
 
+use super::table::Table;
 use super::{Completion, Fact, Header, Phase, Reader, Run, Runs, Seen, What, order};
 use super::{Line, ReadError};
 
@@ -17,7 +17,7 @@ pub struct Recording {
     pub runs: BTreeMap<String, Run>,
     /// How each run ended.
     pub completions: BTreeMap<String, Completion>,
-    facts: HashMap<Arc<Fact>, Arc<Runs>>,
+    facts: Table,
     /// The identifier of the run that was added to last.
     last: EcoString,
 }
@@ -46,7 +46,8 @@ impl Recording {
         let mut reader = Reader::open(path)?;
         let mut recording = Self { runs: reader.header().runs.clone(), ..Self::default() };
         while let Some(line) = reader.next_line()? {
-            recording.facts.insert(Arc::new(line.fact), Arc::new(line.runs));
+            // The reader has seen that no fact comes twice.
+            recording.facts.add(Arc::new(line), |_known, _again| {});
         }
         recording.completions = reader.end()?.runs;
         Ok(recording)
@@ -59,14 +60,13 @@ impl Recording {
 
     /// Nothing was seen.
     pub fn is_empty(&self) -> bool {
-        self.facts.is_empty()
+        self.len() == 0
     }
 
     /// How many different calls and files the facts are about.
     pub fn calls_and_files(&self) -> (usize, usize) {
         let (mut calls, mut files) = (BTreeSet::new(), BTreeSet::new());
-        #[expect(clippy::iter_over_hash_type, reason = "counting does not depend on the order")]
-        for fact in self.facts.keys() {
+        for (fact, _) in self.iter() {
             match &fact.what {
                 What::Call { abi, nr, .. } => _ = calls.insert((abi, nr)),
                 What::File { path, .. } => _ = files.insert(path),
@@ -103,13 +103,10 @@ impl Recording {
             self.last = run.into();
         }
         let Some(runs) = self.facts.get_mut(&fact) else {
-            // Collected, it would have room for four.
-            let mut runs = Runs::with_capacity(1);
-            runs.insert(self.last.clone(), seen.clone());
-            self.facts.insert(Arc::new(fact), Arc::new(runs));
+            let runs = Runs::from_iter([(self.last.clone(), seen.clone())]);
+            self.facts.add(Arc::new(Line { fact, runs }), |_known, _new| {});
             return;
         };
-        let runs = Arc::make_mut(runs);
         match runs.get_mut(run) {
             Some(known) => known.add(seen),
             None => _ = runs.insert(self.last.clone(), seen.clone()),
@@ -118,15 +115,15 @@ impl Recording {
 
     /// All that was seen so far belongs to a phase.
     pub(crate) fn begin_with(&mut self, phase: Phase) {
-        #[expect(clippy::iter_over_hash_type, reason = "each is changed alike")]
-        for runs in self.facts.values_mut() {
-            Arc::make_mut(runs).iter_mut().for_each(|(_, seen)| _ = seen.phases.insert(phase));
-        }
+        self.facts.retain(|runs| {
+            runs.iter_mut().for_each(|(_, seen)| _ = seen.phases.insert(phase));
+            true
+        });
     }
 
     /// What is known of a fact.
     pub fn get(&self, fact: &Fact) -> Option<&Runs> {
-        self.facts.get(fact).map(|runs| &**runs)
+        self.facts.get(fact)
     }
 
     /// Joins another recording, as [`super::merge()`] joins files.
@@ -143,18 +140,14 @@ impl Recording {
                 .and_modify(|mine| mine.join(completion))
                 .or_insert_with(|| completion.clone());
         }
-        #[expect(clippy::iter_over_hash_type, reason = "joining does not depend on the order")]
-        for (fact, runs) in &other.facts {
-            let mine = match self.facts.entry(Arc::clone(fact)) {
-                Entry::Occupied(mine) => Arc::make_mut(mine.into_mut()),
-                Entry::Vacant(new) => {
-                    new.insert(Arc::clone(runs));
-                    continue;
+        for line in other.facts.iter() {
+            self.facts.add(Arc::clone(line), |mine, runs| {
+                for (id, seen) in runs {
+                    mine.entry(id.clone())
+                        .and_modify(|s| s.join(seen))
+                        .or_insert_with(|| seen.clone());
                 }
-            };
-            for (id, seen) in &**runs {
-                mine.entry(id.clone()).and_modify(|s| s.join(seen)).or_insert_with(|| seen.clone());
-            }
+            });
         }
     }
 
@@ -170,8 +163,7 @@ impl Recording {
         });
         let kept = &self.runs;
         self.completions.retain(|id, _| kept.contains_key(id));
-        self.facts.retain(|_, runs| {
-            let runs = Arc::make_mut(runs);
+        self.facts.retain(|runs| {
             runs.retain(|id, _| kept.contains_key(id.as_str()));
             !runs.is_empty()
         });
@@ -184,7 +176,7 @@ impl Recording {
 
     /// The facts in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Fact, &Runs)> {
-        self.facts.iter().map(|(fact, runs)| (&**fact, &**runs))
+        self.facts.iter().map(|line| (&line.fact, &line.runs))
     }
 
     /// The facts in the order of the file format.

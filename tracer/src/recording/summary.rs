@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ecow::EcoString;
 use serde::Serialize;
 
 use super::{
@@ -119,7 +120,7 @@ pub struct Call {
     pub nr: u32,
     /// The name, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    pub name: Option<EcoString>,
     /// The combinations of arguments, where arguments mean something.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub args: BTreeSet<Args>,
@@ -173,7 +174,7 @@ pub struct Address {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub class: Option<String>,
+    pub class: Option<EcoString>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<ByteString>,
 }
@@ -182,10 +183,10 @@ pub struct Address {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[expect(missing_docs, reason = "as in the recording's facts")]
 pub struct Capability {
-    pub name: String,
+    pub name: EcoString,
     pub initial_namespace: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub call: Option<String>,
+    pub call: Option<EcoString>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub probe: bool,
 }
@@ -205,7 +206,7 @@ pub struct Denied {
     pub abi: Abi,
     pub nr: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    pub name: Option<EcoString>,
 }
 
 impl Summary {

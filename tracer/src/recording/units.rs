@@ -4,12 +4,13 @@ use std::fmt;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use thin_vec::{ThinVec, thin_vec};
 
 /// Units by their places in a list of names, as ranges: `0-3,7`.
 ///
 /// There is one spelling of a set: ranges rise, have no unit in common, and do not touch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Units(Vec<(u32, u32)>);
+pub struct Units(ThinVec<(u32, u32)>);
 
 impl Units {
     /// No unit at all.
@@ -49,7 +50,7 @@ impl Units {
                 }
             }
             None => self.0.push((unit, unit)),
-            Some(_) => self.union(&Self(vec![(unit, unit)])),
+            Some(_) => self.union(&Self(thin_vec![(unit, unit)])),
         }
     }
 
@@ -58,7 +59,7 @@ impl Units {
         if other.0.is_empty() || self.0 == other.0 {
             return;
         }
-        let mut all = Vec::with_capacity(self.0.len() + other.0.len());
+        let mut all = ThinVec::with_capacity(self.0.len() + other.0.len());
         let (mut a, mut b) = (self.0.iter().peekable(), other.0.iter().peekable());
         while let Some(next) = match (a.peek(), b.peek()) {
             (Some(x), Some(y)) if x <= y => a.next(),
@@ -81,7 +82,7 @@ impl Units {
             let number: u32 = digits.parse().ok()?;
             (number.to_string() == digits).then_some(number)
         };
-        let mut ranges: Vec<(u32, u32)> = Vec::new();
+        let mut ranges: ThinVec<(u32, u32)> = ThinVec::new();
         for range in text.split(',') {
             let (first, last) = match range.split_once('-') {
                 Some((first, last)) => (number(first)?, number(last)?),

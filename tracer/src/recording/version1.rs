@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
 
 use ecow::EcoString;
-use litemap::LiteMap;
+use enumset::EnumSet;
 use serde::{Deserialize, Serialize};
 
-use super::{ByteString, Fact, Line, Origin, Phase, Seen, Units, What, Witness};
+use super::{ByteString, Fact, FewMap, Line, Origin, Phase, Seen, Units, What, Witness};
 
 /// The units of each run: sorted, which is the order that they get.
 pub(super) type Names = BTreeMap<String, Vec<String>>;
@@ -27,16 +27,16 @@ pub(super) struct Line1 {
 #[serde(deny_unknown_fields)]
 pub(super) struct Seen1 {
     count: u64,
-    #[serde(default, skip_serializing_if = "LiteMap::is_empty")]
-    outcomes: LiteMap<EcoString, u64>,
+    #[serde(default, skip_serializing_if = "FewMap::is_empty")]
+    outcomes: FewMap<EcoString, u64>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     at_least: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     not_owner: bool,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     units: BTreeSet<String>,
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    phases: BTreeSet<Phase>,
+    #[serde(default, skip_serializing_if = "EnumSet::is_empty")]
+    phases: EnumSet<Phase>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     first: Option<Witness>,
 }

@@ -69,10 +69,10 @@ pub(crate) fn same_facts(program: &Path, mode: &str) -> Recorded {
     let (missing, more) = (but(&every_facts, &some_facts), but(&some_facts, &every_facts));
     assert!(missing.is_empty() && more.is_empty(), "{mode}: missing {missing:#?}, more {more:#?}");
     for (fact, seen) in &some_facts {
-        let phases = &every_facts[fact].phases;
+        let phases = every_facts[fact].phases;
         // What runs free may have been done in each later phase.
         let told =
-            if seen.at_least { seen.phases.is_superset(phases) } else { seen.phases == *phases };
+            if seen.at_least { seen.phases.is_superset(phases) } else { seen.phases == phases };
         assert!(told, "{mode}: {fact}: {:?} for {phases:?}", seen.phases);
     }
     let free = every.facts().filter(|(_, seen)| seen.at_least).count();

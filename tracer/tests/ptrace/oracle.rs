@@ -40,7 +40,7 @@ fn compare(command: &[&str]) {
     let ours: BTreeSet<String> = recorded
         .facts()
         .filter_map(|(fact, _)| match &fact.what {
-            What::Call { name, .. } => name.clone(),
+            What::Call { name, .. } => name.as_ref().map(ToString::to_string),
             _ => None,
         })
         .collect();

@@ -62,7 +62,7 @@ impl Recorded {
             .filter(|(fact, _)| fact.origin == Origin::Entry && in_domain(fact, domain))
             .filter_map(|(fact, _)| match &fact.what {
                 What::Call { abi, nr, name, .. } => {
-                    Some((*abi, name.clone().unwrap_or_else(|| nr.to_string())))
+                    Some((*abi, name.as_ref().map_or_else(|| nr.to_string(), ToString::to_string)))
                 }
                 _ => None,
             })

@@ -60,17 +60,18 @@ fn access() -> BoxedStrategy<Access> {
 fn what() -> BoxedStrategy<What> {
     let small = || prop_oneof![0..4_u32, any::<u32>()];
     prop_oneof![
-        (abi(), small(), prop::option::of(text()), prop::option::of(args()))
-            .prop_map(|(abi, nr, name, args)| What::Call { abi, nr, name, args }),
+        (abi(), small(), prop::option::of(text()), prop::option::of(args())).prop_map(
+            |(abi, nr, name, args)| What::Call { abi, nr, name: name.map(Into::into), args }
+        ),
         (bytes(), access(), prop::option::of(bytes()))
             .prop_map(|(path, access, target)| What::File { path, access, target }),
         (bytes(), prop::option::of(bytes()), prop::option::of(bytes()))
             .prop_map(|(path, interpreter, loader)| What::Exec { path, interpreter, loader }),
         (text(), any::<bool>(), prop::option::of(text()), any::<bool>()).prop_map(
             |(name, initial_namespace, call, probe)| What::Capability {
-                name,
+                name: name.into(),
                 initial_namespace,
-                call,
+                call: call.map(Into::into),
                 probe
             }
         ),
@@ -84,7 +85,7 @@ fn what() -> BoxedStrategy<What> {
                 action: SocketAction::Bind,
                 family,
                 port,
-                class,
+                class: class.map(Into::into),
                 path: Some(path)
             }
         ),
@@ -125,7 +126,7 @@ fn seen() -> BoxedStrategy<Seen> {
             at_least,
             not_owner,
             units: units.into_iter().collect(),
-            phases,
+            phases: phases.into_iter().collect(),
             first: first.map(|(ms, pid)| Witness { ms, pid }),
         })
         .boxed()

@@ -321,7 +321,7 @@ impl Recorder {
             let known = seen.filter(|seen| {
                 seen.succeeded()
                     && (file.owned || seen.not_owner)
-                    && phase.iter().all(|phase| seen.phases.contains(phase))
+                    && phase.iter().all(|phase| seen.phases.contains(*phase))
             });
             match known {
                 Some(seen) if seen.at_least => {}
