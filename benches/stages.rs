@@ -60,7 +60,7 @@ fn fact(numbers: &mut Numbers, n: usize) -> Fact {
         let nr = numbers.below(335);
         // ioctl is the call with the most different arguments.
         let args = (nr == 16)
-            .then(|| Args::Values(BTreeMap::from([(1, 0x5400 + u64::from(numbers.below(200)))])));
+            .then(|| Args::Values(Box::new([(1, 0x5400 + u64::from(numbers.below(200)))].into())));
         let name = calls::name(Abi::X86_64, nr).map(Into::into);
         What::Call { abi: Abi::X86_64, nr, name, args }
     } else {

@@ -145,7 +145,7 @@ mod tests {
 
     fn decided(name: &str, seen: &[&[(u8, u64)]], tightness: Tightness) -> Vec<(Allowed, String)> {
         let seen: BTreeSet<Args> =
-            seen.iter().map(|t| Args::Values(t.iter().copied().collect())).collect();
+            seen.iter().map(|t| Args::Values(Box::new(t.iter().copied().collect()))).collect();
         let (when, widened) = conditions(Abi::X86_64, name, &seen, tightness);
         let nr = calls::number(Abi::X86_64, name).unwrap();
         let call = CallRule { abi: Abi::X86_64, nr, name: Some(name.to_owned()), when };

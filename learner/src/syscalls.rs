@@ -126,7 +126,8 @@ mod tests {
     static NO_UNITS: LazyLock<Units> = LazyLock::new(Units::default);
 
     fn call(name: &str, args: &[(u8, u64)]) -> What {
-        let args = (!args.is_empty()).then(|| Args::Values(args.iter().copied().collect()));
+        let args =
+            (!args.is_empty()).then(|| Args::Values(Box::new(args.iter().copied().collect())));
         let nr = calls::number(Abi::X86_64, name).unwrap();
         What::Call { abi: Abi::X86_64, nr, name: Some(name.into()), args }
     }

@@ -53,7 +53,7 @@ fn call() -> BoxedStrategy<What> {
             let table = arguments::of(Abi::X86_64, name);
             let kept: BTreeMap<u8, u64> =
                 table.iter().map(|a| (a.index, values[usize::from(a.index)])).collect();
-            let args = (!kept.is_empty()).then_some(Args::Values(kept));
+            let args = (!kept.is_empty()).then_some(Args::Values(Box::new(kept)));
             let nr = calls::number(Abi::X86_64, name).unwrap();
             What::Call { abi: Abi::X86_64, nr, name: Some(name.into()), args }
         })

@@ -31,7 +31,7 @@ fn add(recording: &mut Recording, what: What) {
 
 fn call(nr: u32, name: &str, args: &[(u8, u64)]) -> What {
     let values: BTreeMap<u8, u64> = args.iter().copied().collect();
-    let args = (!values.is_empty()).then_some(Args::Values(values));
+    let args = (!values.is_empty()).then_some(Args::Values(Box::new(values)));
     What::Call { abi: Abi::X86_64, nr, name: Some(name.into()), args }
 }
 

@@ -27,7 +27,7 @@ MAP(totals, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, __u64, LEARN_TOTALS);
 
 struct {
     MAP_NUMBER(type, BPF_MAP_TYPE_RINGBUF);
-    MAP_NUMBER(max_entries, 32 * 1024 * 1024);
+    MAP_NUMBER(max_entries, 4 * 1024 * 1024);
 } records SEC(".maps");
 
 /* The containers that were met, numbered from 1; the recorder may know some before. */

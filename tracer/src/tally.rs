@@ -149,7 +149,7 @@ impl Tally {
             }
             let values = match &key.args {
                 None => BTreeMap::new(),
-                Some(Args::Values(values)) => values.clone(),
+                Some(Args::Values(values)) => (**values).clone(),
                 Some(Args::Many) => return None,
             };
             let mut args = [0; 6];

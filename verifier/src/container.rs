@@ -97,7 +97,7 @@ fn denials(
         let What::Denied { abi, nr, name, args } = &fact.what else { continue };
         let mut call = Call { abi: *abi, nr: *nr, args: [0; 6], result: None };
         if let Some(Args::Values(values)) = args {
-            for (index, value) in values {
+            for (index, value) in values.iter() {
                 if let Some(arg) = call.args.get_mut(usize::from(*index)) {
                     *arg = *value;
                 }
@@ -153,7 +153,8 @@ mod tests {
                 abi: Abi::X86_64,
                 nr: calls::number(Abi::X86_64, name).unwrap(),
                 name: Some(name.into()),
-                args: (!args.is_empty()).then(|| Args::Values(args.iter().copied().collect())),
+                args: (!args.is_empty())
+                    .then(|| Args::Values(Box::new(args.iter().copied().collect()))),
             },
         }
     }

@@ -11,7 +11,7 @@ use crate::{Options, learn};
 
 fn call(name: &str, args: &[(u8, u64)]) -> What {
     let nr = calls::number(Abi::X86_64, name).unwrap();
-    let args = (!args.is_empty()).then(|| Args::Values(args.iter().copied().collect()));
+    let args = (!args.is_empty()).then(|| Args::Values(Box::new(args.iter().copied().collect())));
     What::Call { abi: Abi::X86_64, nr, name: Some(name.into()), args }
 }
 

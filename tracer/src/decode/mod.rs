@@ -46,7 +46,7 @@ impl Call {
                 Some((argument.index, register.or(word.map(u64::from))? & u64::from(argument.mask)))
             })
             .collect();
-        (!values.is_empty()).then_some(Args::Values(values))
+        (!values.is_empty()).then_some(Args::Values(Box::new(values)))
     }
 
     /// The word in memory that means something; `read` reads the caller's memory.

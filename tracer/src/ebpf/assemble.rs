@@ -1,88 +1,27 @@
-//! Putting a recording together, when nothing changes any more: what arrived, and what the kernel has counted.
+//! Adds to what arrived what the kernel has counted.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
 use ecow::EcoString;
 
 use crate::abi::{arguments, calls, capabilities};
 use crate::course::Stamp;
 use crate::decode::{self, Call, sockets};
-use crate::recording::{
-    Access, Args, ByteString, Completion, Fact, Origin, Recording, Seen, What, Witness,
-};
+use crate::recording::{Args, Completion, Fact, Recording, Seen, What, Witness};
 use crate::session::RecordError;
 
-use super::facts::{self, Told};
+use super::facts;
+use super::gathered::{By, Gathered, NAMELESS};
 use super::programs::Programs;
 use super::timeline::Timeline;
-use super::wire::{self, CallKey, Count, is, origin, outcome};
-
-/// Facts of a record that arrived, until it is known how often it was seen.
-#[derive(Debug)]
-pub(super) struct Kept {
-    pub(super) domain: u64,
-    pub(super) by: By,
-    pub(super) told: Told,
-    pub(super) first: Witness,
-    /// The kernel forgot it and sent it again: it was seen at least so often.
-    pub(super) arrived: u64,
-}
-
-impl Kept {
-    /// The files that are open after it.
-    fn open(&self) -> impl Iterator<Item = Open<'_>> {
-        self.told.open().map(|(path, access)| (self.by.container, path, access))
-    }
-}
-
-/// A file of a container that is open to read or to write.
-type Open<'a> = (u32, &'a ByteString, Access);
-
-/// The files that programs began with and that somebody who is recorded has opened.
-fn given_by_recorded(kept: &HashMap<u64, Vec<Kept>>) -> HashSet<Open<'_>> {
-    let all = |inherited| {
-        kept.values()
-            .flatten()
-            .filter(move |kept| kept.told.inherited == inherited)
-            .flat_map(Kept::open)
-    };
-    let given: HashSet<_> = all(true).collect();
-    if given.is_empty() { given } else { all(false).filter(|file| given.contains(file)).collect() }
-}
-
-/// Whose doing something was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct By {
-    /// The container's number, 0 for a command.
-    pub(super) container: u32,
-    pub(super) origin: Origin,
-}
-
-impl By {
-    /// Reads what the kernel says of a task.
-    pub(super) fn of(session: u16, phase: u8) -> Self {
-        let container = u32::from(session >> wire::ORIGIN_BITS);
-        let origin = match session & ((1 << wire::ORIGIN_BITS) - 1) {
-            _ if phase == wire::STARTING => Origin::Runtime,
-            origin::SESSION => Origin::Exec,
-            origin::HEALTHCHECK => Origin::Healthcheck,
-            _ => Origin::Entry,
-        };
-        Self { container, origin }
-    }
-
-    /// The same container's, by the program itself or by who started it.
-    pub(super) fn with(self, origin: Origin) -> Self {
-        Self { origin, ..self }
-    }
-}
+use super::wire::{self, CallKey, Count, is, outcome};
 
 /// A recording being put together.
 pub(super) struct Assembly<'a> {
     pub(super) recording: Recording,
     pub(super) completion: &'a mut Completion,
-    /// The programs by what the kernel calls them.
-    pub(super) domains: &'a HashMap<u64, ByteString>,
+    /// What arrived, for the names of programs.
+    pub(super) gathered: &'a Gathered,
     /// The run of each container that is asked for.
     pub(super) runs: &'a BTreeMap<u32, String>,
     /// What every fact has: the unit.
@@ -100,27 +39,8 @@ pub(super) fn witness(started_ns: u64, at_ns: u64, pid: u32) -> Witness {
 }
 
 impl<'a> Assembly<'a> {
-    /// Everything that arrived, with the numbers that the kernel has counted (none while it counts on), and all the calls.
-    pub(super) fn fill(
-        &mut self,
-        kept: &HashMap<u64, Vec<Kept>>,
-        counts: &HashMap<u64, u64>,
-        programs: &Programs,
-    ) -> Result<(), RecordError> {
-        let given = given_by_recorded(kept);
-        #[expect(clippy::iter_over_hash_type, reason = "adding does not depend on the order")]
-        for (hash, all) in kept {
-            for kept in all {
-                if kept.told.inherited && !kept.open().any(|file| given.contains(&file)) {
-                    continue;
-                }
-                self.kept(
-                    kept,
-                    counts.get(hash).copied(),
-                    self.when(self.timeline.of_record(*hash)),
-                );
-            }
-        }
+    /// All that the kernel has counted.
+    pub(super) fn fill(&mut self, programs: &Programs) -> Result<(), RecordError> {
         for (key, count) in programs.calls()? {
             if key.outcome != outcome::KNOWN {
                 self.call(&key, &count);
@@ -143,27 +63,16 @@ impl<'a> Assembly<'a> {
             };
             let outcome = if key.granted != 0 { Seen::OK } else { "EPERM" };
             let mut seen = self.counted(&count, Some(outcome.to_owned()));
-            self.when(self.timeline.of_capability(&key)).put_on(&mut seen);
+            self.timeline.when(self.timeline.of_capability(&key), self.stamp).put_on(&mut seen);
             self.add(key.domain, By::of(key.session, key.phase), what, &seen);
         }
         for (key, count) in programs.signals()? {
             let what = What::Signal { signal: key.signal, inside: key.inside != 0 };
             let mut seen = self.counted(&count, Some(Seen::OK.to_owned()));
-            self.when(self.timeline.of_signal(&key)).put_on(&mut seen);
+            self.timeline.when(self.timeline.of_signal(&key), self.stamp).put_on(&mut seen);
             self.add(key.domain, By::of(key.session, key.phase), what, &seen);
         }
         Ok(())
-    }
-
-    /// `count` is absent when the kernel has forgotten it.
-    fn kept(&mut self, kept: &Kept, count: Option<u64>, stamp: &Stamp) {
-        let mut seen = kept.told.seen(count.unwrap_or(1).max(kept.arrived));
-        seen.at_least = kept.arrived > 1 || count.is_none();
-        seen.first = Some(kept.first);
-        stamp.put_on(&mut seen);
-        for what in &kept.told.facts {
-            self.add(kept.domain, kept.by, what.clone(), &seen);
-        }
     }
 
     fn call(&mut self, key: &CallKey, count: &Count) {
@@ -178,10 +87,10 @@ impl<'a> Assembly<'a> {
         } else if key.is & is::MANY != 0 {
             Some(Args::Many)
         } else {
-            Some(Args::Values(values))
+            Some(Args::Values(Box::new(values)))
         };
         let mut seen = self.counted(count, facts::outcome_name(key.outcome));
-        self.when(self.timeline.of_call(key)).put_on(&mut seen);
+        self.timeline.when(self.timeline.of_call(key), self.stamp).put_on(&mut seen);
         if key.is & is::DENIED != 0 {
             self.completion.notes.insert(DENIED.to_owned());
             let what = What::Denied { abi, nr: key.nr, name: name.map(EcoString::from), args };
@@ -205,7 +114,7 @@ impl<'a> Assembly<'a> {
     }
 
     /// A call that was under way when the recording ended.
-    pub(super) fn unfinished(&mut self, task: &wire::Task, call: &Call, tid: u32, now_ns: u64) {
+    pub(super) fn under_way(&mut self, task: &wire::Task, call: &Call, tid: u32, now_ns: u64) {
         let mut seen = Seen {
             count: 1,
             first: Some(witness(self.started_ns, now_ns, tid)),
@@ -213,11 +122,6 @@ impl<'a> Assembly<'a> {
         };
         self.stamp.put_on(&mut seen);
         self.add(task.domain, By::of(task.session, task.phase), call.fact(), &seen);
-    }
-
-    /// When something was seen: as it was read at the marks, or the one unit where there was none.
-    fn when(&self, marked: Option<&'a Stamp>) -> &'a Stamp {
-        if self.timeline.is_read() { marked.unwrap_or(self.stamp) } else { self.stamp }
     }
 
     fn counted(&self, count: &Count, outcome: Option<String>) -> Seen {
@@ -229,8 +133,8 @@ impl<'a> Assembly<'a> {
 
     fn add(&mut self, domain: u64, by: By, what: What, seen: &Seen) {
         let Some(run) = self.runs.get(&by.container) else { return };
-        let Some(path) = self.domains.get(&domain) else {
-            self.completion.lose("facts of programs whose name was lost", 1);
+        let Some(path) = self.gathered.name_of(domain) else {
+            self.completion.lose(NAMELESS, 1);
             return;
         };
         self.recording.add(run, Fact { domain: path.clone(), origin: by.origin, what }, seen);

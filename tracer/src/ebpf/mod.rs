@@ -11,12 +11,13 @@
 //! - [`record`]: a record as it arrives
 //! - [`views`]: how tasks see the file tree
 //! - [`facts`]: from records to facts
+//! - [`gathered`]: what has arrived, as facts
 //! - [`recorder`]: one recording
 //! - [`checks`]: capability checks alone
 //! - [`adopt`]: containers that run already
 //! - [`timeline`]: which units saw what the kernel counts
 //! - [`unfinished`]: calls that are under way at the end
-//! - [`assemble`]: putting the recording together
+//! - [`assemble`]: what the kernel has counted, as facts
 //! - [`fidelity`]: what the facts are worth
 
 #[cfg(bpf)]
@@ -31,6 +32,8 @@ mod counts;
 mod facts;
 #[cfg(bpf)]
 mod fidelity;
+#[cfg(bpf)]
+mod gathered;
 #[cfg(bpf)]
 mod programs;
 #[cfg(bpf)]

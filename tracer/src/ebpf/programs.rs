@@ -259,6 +259,12 @@ impl Programs {
         self.all("seen")
     }
 
+    /// Asks how often a record was seen, by its hash; `None` when that is not known any more.
+    pub(super) fn count_of(&self) -> Result<impl Fn(u64) -> Option<u64>, RecordError> {
+        let seen = self.map::<u64, u64>("seen")?;
+        Ok(move |hash| seen.get(&hash, 0).ok())
+    }
+
     /// The tasks that are recorded now.
     pub(super) fn tasks(&self) -> Result<Vec<(u32, Task)>, RecordError> {
         let mut tasks: BTreeMap<u32, Task> = self.all("tasks")?.into_iter().collect();

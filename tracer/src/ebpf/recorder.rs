@@ -1,6 +1,6 @@
 //! One recording: starts the command, takes what arrives until the end, and has it put together.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
@@ -21,10 +21,11 @@ use crate::run;
 use crate::session::{self, CommandEnd, OnStatus, Options, Outcome, RecordError, Status};
 use crate::spawn::{self, Signals, Started};
 
-use super::assemble::{Assembly, By, Kept, witness};
+use super::assemble::{Assembly, witness};
 use super::checks;
 use super::facts::{Reader, Told};
 use super::fidelity;
+use super::gathered::{By, Came, Gathered};
 use super::programs::{Hook, Programs};
 use super::record::{Arrived, Part};
 use super::timeline::Timeline;
@@ -49,11 +50,7 @@ pub(super) struct Recorder {
     completion: Completion,
     /// What went wrong in one container alone, by its number: others have not lost it.
     of_container: BTreeMap<u32, Completion>,
-    /// The programs by what the kernel calls them.
-    domains: HashMap<u64, ByteString>,
-    kept: HashMap<u64, Vec<Kept>>,
-    /// How many facts are kept.
-    facts: u64,
+    gathered: Gathered,
     received: u64,
     course: Course,
     timeline: Timeline,
@@ -79,9 +76,7 @@ impl Recorder {
             reader: Reader::new(),
             completion: Completion::complete(),
             of_container: BTreeMap::new(),
-            domains: HashMap::new(),
-            kept: HashMap::new(),
-            facts: 0,
+            gathered: Gathered::default(),
             received: 0,
             course: Course::new(options.unit.as_ref()),
             timeline: Timeline::default(),
@@ -159,7 +154,7 @@ impl Recorder {
         let Some(watch) = &mut self.watch else { return Ok(()) };
         for (found, number) in watch.running().iter().zip(1..) {
             let adopted = super::adopt::container(programs, &found.container, number)?;
-            self.domains.extend(adopted);
+            adopted.into_iter().for_each(|(domain, path)| self.gathered.name(domain, path));
             watch.met(number, Some(found.container.id.clone()));
             self.completion.notes.insert(format!(
                 "the container {} ran already: its start is not in the recording",
@@ -242,7 +237,7 @@ impl Recorder {
     /// Puts into effect what a harness says, and what the programs did that begins a phase.
     fn take_marks(&mut self, programs: &mut Programs) -> Result<(), RecordError> {
         if let Some(before) = self.before.take() {
-            self.timeline.advance(programs, &before, |hash| self.kept.contains_key(&hash))?;
+            self.timeline.advance(programs, &before, |hash| self.gathered.has(hash))?;
         }
         while let Some(waiting) = self.marks.as_ref().and_then(Marks::next) {
             self.mark(programs, &waiting.mark)?;
@@ -255,7 +250,7 @@ impl Recorder {
     fn mark(&mut self, programs: &mut Programs, mark: &Mark) -> Result<(), RecordError> {
         self.take(programs);
         let stamp = self.course.stamp();
-        self.timeline.advance(programs, &stamp, |hash| self.kept.contains_key(&hash))?;
+        self.timeline.advance(programs, &stamp, |hash| self.gathered.has(hash))?;
         if self.course.mark(mark) {
             self.timeline.begin_with(Phase::Startup);
         }
@@ -267,7 +262,7 @@ impl Recorder {
         let in_kernel: u64 = programs.losses()?.iter().map(|(_, count)| count).sum();
         let completions = self.of_container.values().chain([&self.completion]);
         let lost = completions.flat_map(|c| c.lost.values()).sum::<u64>() + in_kernel;
-        Ok(Status { facts: self.facts + counted, lost })
+        Ok(Status { facts: self.gathered.len() as u64 + counted, lost })
     }
 
     fn take(&mut self, programs: &mut Programs) {
@@ -318,29 +313,26 @@ impl Recorder {
         if !self.course.is_plain() {
             self.timeline.arrived(head.hash, &self.course.stamp());
         }
-        if let Some(again) = self.kept.get_mut(&head.hash) {
-            for kept in again {
-                kept.arrived += 1;
-            }
+        if self.gathered.again(head.hash) {
             return;
         }
         let by = By::of(head.session, head.phase);
-        let kept = match head.kind {
+        let came = match head.kind {
             kind::EXEC => self.program_started(&arrived, by),
             kind::FILE => {
                 let told = self.reader.file(&arrived, of(&mut self.of_container, by));
-                vec![self.keep(&arrived, head.domain, by, told)]
+                vec![self.came(&arrived, head.domain, by, told)]
             }
             kind::ADDRESS => {
                 let told = self.reader.address(&arrived, of(&mut self.of_container, by));
-                vec![self.keep(&arrived, head.domain, by, told)]
+                vec![self.came(&arrived, head.domain, by, told)]
             }
             kind::HOOKED => {
                 let told = self.reader.hooked(&arrived, of(&mut self.of_container, by));
-                vec![self.keep(&arrived, head.domain, by, told)]
+                vec![self.came(&arrived, head.domain, by, told)]
             }
             kind::SOCKET => {
-                vec![self.keep(&arrived, head.domain, by, Reader::socket(&arrived))]
+                vec![self.came(&arrived, head.domain, by, Reader::socket(&arrived))]
             }
             kind::SERVING => {
                 self.boundary(Phase::Serving, None);
@@ -359,8 +351,7 @@ impl Recorder {
                 return;
             }
         };
-        self.facts += kept.iter().map(|kept| kept.told.facts.len() as u64).sum::<u64>();
-        self.kept.insert(head.hash, kept);
+        self.gathered.take(head.hash, came);
     }
 
     /// A phase begins by what a program did, when it follows on this one. Records that arrive from now on are of the new one.
@@ -376,9 +367,9 @@ impl Recorder {
         self.before.get_or_insert(before);
     }
 
-    fn keep(&self, arrived: &Arrived<'_>, domain: u64, by: By, told: Told) -> Kept {
+    fn came(&self, arrived: &Arrived<'_>, domain: u64, by: By, told: Told) -> Came {
         let first = witness(self.started_ns, arrived.head.at_ns, arrived.head.tid);
-        Kept { domain, by, told, first, arrived: 1 }
+        Came { domain, by, told, first }
     }
 
     /// A task has come into a container. Its root is taken hold of at once, and its engine asked.
@@ -388,7 +379,9 @@ impl Recorder {
             [] => ByteString::from("(container runtime)"),
             _ => arrived.path(Part::Base),
         };
-        self.domains.entry(arrived.head.other_domain).or_insert(runtime);
+        if self.gathered.name_of(arrived.head.other_domain).is_none() {
+            self.gathered.name(arrived.head.other_domain, runtime);
+        }
         self.reader.remember(arrived);
         if let Some(watch) = &mut self.watch {
             let id = Some(arrived.text(Part::Name)).filter(|id| !id.is_empty());
@@ -396,12 +389,12 @@ impl Recorder {
         }
     }
 
-    fn program_started(&mut self, arrived: &Arrived<'_>, by: By) -> Vec<Kept> {
+    fn program_started(&mut self, arrived: &Arrived<'_>, by: By) -> Vec<Came> {
         let head = &arrived.head;
         let executable = arrived.path(Part::Base);
         let completion = of(&mut self.of_container, by);
         let program = self.reader.program(arrived, &executable, completion);
-        self.domains.insert(head.other_domain, executable);
+        self.gathered.name(head.other_domain, executable);
         let Some(program) = program else { return Vec::new() };
         // What starts the command is learn itself: a filter that is loaded before it is asked about it.
         let launch = arrived.says(says::LAUNCH);
@@ -412,15 +405,15 @@ impl Recorder {
             let facts = program.facts().into_iter().filter(|(by_caller, _)| *by_caller == whose);
             Told::ok(facts.map(|(_, what)| what).collect())
         };
-        let mut kept = vec![
-            self.keep(arrived, caller, by_caller, of(true)),
-            self.keep(arrived, head.other_domain, own, of(false)),
+        let mut came = vec![
+            self.came(arrived, caller, by_caller, of(true)),
+            self.came(arrived, head.other_domain, own, of(false)),
         ];
         if launch {
             let call = Told::ok(vec![decode::launch_call().fact()]);
-            kept.push(self.keep(arrived, caller, by_caller, call));
+            came.push(self.came(arrived, caller, by_caller, call));
         }
-        kept
+        came
     }
 
     fn note_left(&mut self, threads: usize) {
@@ -454,14 +447,19 @@ impl Recorder {
                 watched.wanted
             }
         };
-        let counts: HashMap<u64, u64> = programs.seen()?.into_iter().collect();
-        let finished: Vec<_> = unfinished
+        self.read_counters(programs)?;
+        let runs = self.runs_by(labels);
+        let stamp = self.course.stamp();
+        let timeline = &self.timeline;
+        let when = |hash| timeline.when(timeline.of_record(hash), &stamp);
+        let count = programs.count_of()?;
+        let recording = self.gathered.finish(&runs.by_container, &mut self.completion, count, when);
+        let under_way: Vec<_> = unfinished
             .iter()
             .filter_map(|(place, call)| left.get(*place).map(|(tid, task)| (*tid, task, call)))
             .collect();
-        self.read_counters(programs)?;
-        let recording = self.assemble(options, programs, labels, &counts, &finished)?;
-        let name = |program| self.domains.get(&program).cloned().unwrap_or_default();
+        let recording = self.assemble(options, programs, &runs, recording, &under_way)?;
+        let name = |program| self.gathered.name_of(program).cloned().unwrap_or_default();
         let checks = programs.capabilities()?;
         let checks = checks.iter().filter(|(key, _)| key.phase == wire::RUNNING);
         let checks =
@@ -473,72 +471,92 @@ impl Recorder {
     fn read_counters(&mut self, programs: &Programs) -> Result<(), RecordError> {
         if self.timeline.is_read() {
             let stamp = self.course.stamp();
-            self.timeline.advance(programs, &stamp, |hash| self.kept.contains_key(&hash))?;
+            self.timeline.advance(programs, &stamp, |hash| self.gathered.has(hash))?;
         }
         Ok(())
     }
 
-    /// The recording with what is known by now, of every container that was met.
-    fn so_far(&mut self, options: &Options, programs: &Programs) -> Result<Recording, RecordError> {
-        self.read_counters(programs)?;
-        let met = self.watch.iter().flat_map(Watch::numbers);
-        let labels = met.chain([0]).map(|number| (number, BTreeMap::new())).collect();
-        self.assemble(options, programs, labels, &HashMap::new(), &[])
+    /// The runs of containers with these labels, by their numbers. The same container, started again, is the same run; what happened
+    /// to none still has to be told of one.
+    fn runs_by(&mut self, labels: BTreeMap<u32, BTreeMap<String, String>>) -> Runs {
+        let mut runs = Runs::default();
+        let mut known: BTreeMap<BTreeMap<String, String>, String> = BTreeMap::new();
+        for (number, labels) in labels {
+            let own = self.gathered.run(number).to_owned();
+            let id = known.entry(labels.clone()).or_insert(own);
+            runs.by_container.insert(number, id.clone());
+            runs.labels.insert(id.clone(), labels);
+        }
+        if runs.labels.is_empty() {
+            runs.labels.insert(run::new_id(), BTreeMap::new());
+        }
+        runs
     }
 
-    /// Puts the recording together, with a run for each container by its number. What goes wrong in it is the recording's alone: a
-    /// copy that is made while the command runs may lack a program whose record is still on its way.
+    /// The recording with what is known by now, of every container that was met. What goes wrong in it is the copy's alone: it may lack
+    /// a program whose record is still on its way.
+    fn so_far(&mut self, options: &Options, programs: &Programs) -> Result<Recording, RecordError> {
+        self.read_counters(programs)?;
+        let by_container = self.gathered.runs();
+        let labels = by_container.values().map(|id| (id.clone(), BTreeMap::new())).collect();
+        let runs = Runs { by_container, labels };
+        let stamp = self.course.stamp();
+        let timeline = &self.timeline;
+        let when = |hash| timeline.when(timeline.of_record(hash), &stamp);
+        let recording = self.gathered.so_far(when);
+        self.assemble(options, programs, &runs, recording, &[])
+    }
+
+    /// Adds what the kernel has counted, and describes the runs.
     fn assemble(
         &self,
         options: &Options,
         programs: &Programs,
-        labels: BTreeMap<u32, BTreeMap<String, String>>,
-        counts: &HashMap<u64, u64>,
-        unfinished: &[(u32, &wire::Task, &decode::Call)],
+        runs: &Runs,
+        recording: Recording,
+        under_way: &[(u32, &wire::Task, &decode::Call)],
     ) -> Result<Recording, RecordError> {
-        // The same container, started again, is the same run; what happened to none still has to be told of one.
-        let mut ids: BTreeMap<BTreeMap<String, String>, String> = BTreeMap::new();
-        let runs: BTreeMap<u32, String> = labels
-            .into_iter()
-            .map(|(number, labels)| (number, ids.entry(labels).or_insert_with(run::new_id).clone()))
-            .collect();
-        if ids.is_empty() {
-            ids.insert(BTreeMap::new(), run::new_id());
-        }
         let mut of_all = self.completion.clone();
         let mut assembly = Assembly {
-            recording: Recording::new(),
+            recording,
             completion: &mut of_all,
-            domains: &self.domains,
-            runs: &runs,
+            gathered: &self.gathered,
+            runs: &runs.by_container,
             stamp: &self.course.stamp(),
             timeline: &self.timeline,
             sees_operations: fidelity::sees_operations(&programs.hooks),
             started_ns: self.started_ns,
         };
-        assembly.fill(&self.kept, counts, programs)?;
-        for (tid, task, call) in unfinished {
-            assembly.unfinished(task, call, *tid, now_ns());
+        assembly.fill(programs)?;
+        for (tid, task, call) in under_way {
+            assembly.under_way(task, call, *tid, now_ns());
         }
         let mut recording = assembly.recording;
         let hooks = || programs.hooks.iter().map(Hook::to_string);
         let mut completions: BTreeMap<&String, Completion> = BTreeMap::new();
-        for (number, id) in &runs {
+        for (number, id) in &runs.by_container {
             let completion = completions.entry(id).or_insert_with(|| of_all.clone());
             if let Some(own) = self.of_container.get(number) {
                 completion.add(own);
             }
         }
-        for (labels, id) in ids {
+        for (id, labels) in &runs.labels {
             let fidelity = fidelity::of(&programs.hooks);
             let mut run = run::describe(options, "ebpf", fidelity, hooks(), self.course.names());
-            run.labels.extend(labels);
-            let completion = completions.remove(&id).unwrap_or_else(|| of_all.clone());
+            run.labels.extend(labels.clone());
+            let completion = completions.remove(id).unwrap_or_else(|| of_all.clone());
             recording.runs.insert(id.clone(), run);
-            recording.completions.insert(id, completion);
+            recording.completions.insert(id.clone(), completion);
         }
         Ok(recording)
     }
+}
+
+/// The runs of a recording.
+#[derive(Default)]
+struct Runs {
+    by_container: BTreeMap<u32, String>,
+    labels: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 /// What went wrong in a container.

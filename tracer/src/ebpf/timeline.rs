@@ -97,6 +97,11 @@ impl Timeline {
         self.records.begin_with(phase);
     }
 
+    /// When something was seen: as it was read at the marks, or `otherwise` where there was none.
+    pub(super) fn when<'a>(&self, marked: Option<&'a Stamp>, otherwise: &'a Stamp) -> &'a Stamp {
+        if self.read { marked.unwrap_or(otherwise) } else { otherwise }
+    }
+
     pub(super) fn of_call(&self, key: &CallKey) -> Option<&Stamp> {
         self.calls.of(key)
     }

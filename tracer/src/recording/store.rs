@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 
 use ecow::EcoString;
+use triomphe::Arc;
 
 use super::table::Table;
 use super::{Completion, Fact, Header, Phase, Reader, Run, Runs, Seen, What, order};
@@ -65,14 +65,17 @@ impl Recording {
 
     /// How many different calls and files the facts are about.
     pub fn calls_and_files(&self) -> (usize, usize) {
-        let (mut calls, mut files) = (BTreeSet::new(), BTreeSet::new());
+        // There may be a million files.
+        let (mut calls, mut files) = (BTreeSet::new(), Vec::new());
         for (fact, _) in self.iter() {
             match &fact.what {
                 What::Call { abi, nr, .. } => _ = calls.insert((abi, nr)),
-                What::File { path, .. } => _ = files.insert(path),
+                What::File { path, .. } => files.push(path),
                 _ => {}
             }
         }
+        files.sort_unstable();
+        files.dedup();
         (calls.len(), files.len())
     }
 
@@ -99,18 +102,39 @@ impl Recording {
 
     /// Adds an observation of `run`: counts add up.
     pub fn add(&mut self, run: &str, fact: Fact, seen: &Seen) {
+        self.put(run, fact, seen);
+    }
+
+    /// The same, and gives back the line as it is then.
+    pub(crate) fn put(&mut self, run: &str, fact: Fact, seen: &Seen) -> Arc<Line> {
+        let id = self.id(run);
+        Arc::clone(self.facts.change(fact, |runs| observe(runs, id, seen)))
+    }
+
+    /// Adds an observation of a line's fact.
+    pub(crate) fn put_again(&mut self, run: &str, line: Arc<Line>, seen: &Seen) {
+        let id = self.id(run);
+        self.facts.change_line(line, |runs| observe(runs, id, seen));
+    }
+
+    /// All facts share a run's identifier.
+    fn id(&mut self, run: &str) -> EcoString {
         if self.last != run {
             self.last = run.into();
         }
-        let Some(runs) = self.facts.get_mut(&fact) else {
-            let runs = Runs::from_iter([(self.last.clone(), seen.clone())]);
-            self.facts.add(Arc::new(Line { fact, runs }), |_known, _new| {});
-            return;
-        };
-        match runs.get_mut(run) {
-            Some(known) => known.add(seen),
-            None => _ = runs.insert(self.last.clone(), seen.clone()),
-        }
+        self.last.clone()
+    }
+
+    /// Keeps what these runs saw, as that of the runs by their side. Counts of runs that become one add up.
+    pub(crate) fn regroup(&mut self, kept: &BTreeMap<&str, &str>) {
+        self.facts.retain(|runs| {
+            for (id, seen) in std::mem::take(runs) {
+                if let Some(run) = kept.get(&*id) {
+                    observe(runs, (*run).into(), &seen);
+                }
+            }
+            !runs.is_empty()
+        });
     }
 
     /// All that was seen so far belongs to a phase.
@@ -194,6 +218,13 @@ impl Recording {
     /// The lines that a file of this recording has.
     pub fn lines(&self) -> impl Iterator<Item = Line> {
         self.sorted().into_iter().map(|(f, s)| Line { fact: f.clone(), runs: s.clone() })
+    }
+}
+
+fn observe(runs: &mut Runs, run: EcoString, seen: &Seen) {
+    match runs.get_mut(&run) {
+        Some(known) => known.add(seen),
+        None => _ = runs.insert(run, seen.clone()),
     }
 }
 

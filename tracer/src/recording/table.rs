@@ -1,10 +1,10 @@
 //! Lines by their facts, each in one piece: there may be a million of them, and a map's key and value would be two.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use triomphe::Arc;
 
 use super::{Fact, Line, Runs};
 
@@ -25,10 +25,30 @@ impl Table {
         found.map(|line| &line.runs)
     }
 
-    /// What is known of a fact, to be changed; `None` when nothing is.
-    pub(super) fn get_mut(&mut self, fact: &Fact) -> Option<&mut Runs> {
-        let found = self.lines.find_mut(self.hasher.hash_one(fact), |line| line.fact == *fact);
-        found.map(|line| &mut Arc::make_mut(line).runs)
+    /// Changes what is known of a fact, which is nothing at first. Returns its line as it is then.
+    pub(super) fn change(&mut self, fact: Fact, change: impl FnOnce(&mut Runs)) -> &Arc<Line> {
+        let hash = |line: &Arc<Line>| self.hasher.hash_one(&line.fact);
+        match self.lines.entry(self.hasher.hash_one(&fact), |line| line.fact == fact, hash) {
+            Entry::Occupied(line) => {
+                let line = line.into_mut();
+                change(&mut Arc::make_mut(line).runs);
+                line
+            }
+            Entry::Vacant(place) => {
+                let mut runs = Runs::new();
+                change(&mut runs);
+                place.insert(Arc::new(Line { fact, runs })).into_mut()
+            }
+        }
+    }
+
+    /// Changes what is known of a line's fact. The line is given up first: a line that is nobody else's need not be copied for it.
+    pub(super) fn change_line(&mut self, line: Arc<Line>, change: impl FnOnce(&mut Runs)) {
+        let hash = self.hasher.hash_one(&line.fact);
+        if let Some(known) = self.lines.find_mut(hash, |known| known.fact == line.fact) {
+            drop(line);
+            change(&mut Arc::make_mut(known).runs);
+        }
     }
 
     /// Puts a line in, or lets `join` bring the one that is there and this one together.

@@ -47,7 +47,8 @@ fn abi() -> BoxedStrategy<Abi> {
 fn args() -> BoxedStrategy<Args> {
     prop_oneof![
         Just(Args::Many),
-        btree_map(prop_oneof![0..3_u8, any::<u8>()], number(), 0..4).prop_map(Args::Values)
+        btree_map(prop_oneof![0..3_u8, any::<u8>()], number(), 0..4)
+            .prop_map(|values| Args::Values(Box::new(values)))
     ]
     .boxed()
 }

@@ -186,7 +186,7 @@ mod tests {
     }
 
     fn call(name: &str, value: u64) -> BTreeMap<Fact, u64> {
-        let args = Some(Args::Values(BTreeMap::from([(0, value)])));
+        let args = Some(Args::Values(Box::new([(0, value)].into())));
         let what = What::Call { abi: Abi::X86_64, nr: 0, name: Some(name.into()), args };
         BTreeMap::from([(Fact { domain: "/x".into(), origin: Origin::Entry, what }, 1)])
     }
