@@ -228,7 +228,7 @@ pub enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 // Four bytes less, a million times.
-#[repr(packed(4))]
+#[repr(Rust, packed(4))]
 pub struct Witness {
     /// Milliseconds since the run's start.
     pub ms: u64,

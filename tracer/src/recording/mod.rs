@@ -117,24 +117,12 @@ impl From<FlatLine> for Line {
 
 impl Serialize for Line {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Lent { fact: &self.fact, runs: &self.runs }.serialize(serializer)
-    }
-}
-
-/// A line of a fact that is somebody else's.
-struct Lent<'a> {
-    fact: &'a Fact,
-    runs: &'a Runs,
-}
-
-impl Serialize for Lent<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Fact { domain, origin, what } = self.fact;
+        let Fact { domain, origin, what } = &self.fact;
         let mut line = serializer.serialize_struct("Line", 4)?;
         line.serialize_field("domain", domain)?;
         line.serialize_field("origin", origin)?;
         line.serialize_field("what", what)?;
-        line.serialize_field("runs", self.runs)?;
+        line.serialize_field("runs", &self.runs)?;
         line.end()
     }
 }

@@ -205,9 +205,7 @@ impl Recording {
 
     /// The facts in the order of the file format.
     pub fn sorted(&self) -> Vec<(&Fact, &Runs)> {
-        let mut facts: Vec<_> = self.iter().collect();
-        facts.sort_unstable_by(|(a, _), (b, _)| order::compare(a, b));
-        facts
+        self.lines().into_iter().map(|line| (&line.fact, &line.runs)).collect()
     }
 
     /// The header that a file of this recording has.
@@ -216,8 +214,10 @@ impl Recording {
     }
 
     /// The lines that a file of this recording has.
-    pub fn lines(&self) -> impl Iterator<Item = Line> {
-        self.sorted().into_iter().map(|(f, s)| Line { fact: f.clone(), runs: s.clone() })
+    pub fn lines(&self) -> Vec<&Line> {
+        let mut lines: Vec<&Line> = self.facts.iter().map(|line| &**line).collect();
+        lines.sort_unstable_by(|a, b| order::compare(&a.fact, &b.fact));
+        lines
     }
 }
 

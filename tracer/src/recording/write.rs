@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{Completion, End, Footer, Header, Lent, Line, Recording, UNCHECKED, digits};
+use super::{Completion, End, Footer, Header, Line, Recording, UNCHECKED, digits};
 use crate::whole::WholeFile;
 
 /// Why a recording could not be written.
@@ -127,9 +127,8 @@ impl Writer {
 /// As [`Writer`] does.
 pub fn write_file(path: &Path, recording: &Recording) -> Result<(), WriteError> {
     let mut writer = Writer::create(path, &recording.header())?;
-    for (fact, runs) in recording.sorted() {
-        writer.facts += 1;
-        writer.json(&Lent { fact, runs })?;
+    for line in recording.lines() {
+        writer.line(line)?;
     }
     writer.finish(recording.completions.clone())
 }
