@@ -186,6 +186,7 @@ impl Gathered {
         }
     }
 
+    /// Adds to the lines that each record led to how often and when it was seen.
     fn tell<'a>(
         &self,
         recording: &mut Recording,

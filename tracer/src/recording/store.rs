@@ -233,14 +233,38 @@ mod tests {
     use super::*;
     use crate::recording::{Origin, What};
 
+    fn signal(signal: u32) -> Fact {
+        let what = What::Signal { signal, inside: true };
+        Fact { domain: "/bin/a".into(), origin: Origin::Entry, what }
+    }
+
+    #[test]
+    fn a_copy_stays_as_it_is() {
+        let mut recording = Recording::new();
+        let line = recording.put("1", signal(1), &Seen::ending(Seen::OK, 1));
+        let copy = recording.clone();
+        recording.put_again("1", line, &Seen::ending("EPERM", 2));
+        recording.add("1", signal(1), &Seen::ending(Seen::OK, 4));
+        let count = |of: &Recording| of.get(&signal(1)).unwrap().get("1").unwrap().count;
+        assert_eq!((count(&copy), count(&recording)), (1, 7));
+    }
+
+    #[test]
+    fn runs_become_one_and_others_are_left_out() {
+        let mut recording = Recording::new();
+        for (run, seen) in [("1", 1), ("2", 2), ("3", 4)] {
+            recording.add(run, signal(1), &Seen::ending(Seen::OK, seen));
+        }
+        recording.add("3", signal(2), &Seen::ending(Seen::OK, 1));
+        recording.regroup(&[("1", "1"), ("2", "1")].into());
+        let runs = recording.get(&signal(1)).unwrap();
+        assert_eq!((runs.len(), runs.get("1").unwrap().count), (1, 3));
+        assert!(recording.get(&signal(2)).is_none());
+    }
+
     #[test]
     fn runs_are_kept_by_their_labels() {
         let mut recording = Recording::new();
-        let signal = |signal| Fact {
-            domain: "/bin/a".into(),
-            origin: Origin::Entry,
-            what: What::Signal { signal, inside: true },
-        };
         for (id, name) in [("1", "web"), ("2", "db")] {
             let run = Run {
                 command: Vec::new(),
