@@ -242,7 +242,7 @@ fn runs(policy: &Policy) -> BTreeMap<&ByteString, BTreeSet<ByteString>> {
     for rule in &policy.execs {
         let program = rule.allow.runs();
         // What starts the command, before it, is no program of it.
-        if rule.evidence.origins == BTreeSet::from([Origin::Runtime]) {
+        if rule.evidence.origins == Origin::Runtime {
             continue;
         }
         for by in &rule.evidence.programs {

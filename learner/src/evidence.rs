@@ -57,7 +57,7 @@ impl Evidence {
     /// Adds another rule's evidence to this one's, and a reason why it was widened.
     pub(crate) fn absorb(&mut self, other: &Self, why: &str) {
         self.programs.extend(other.programs.iter().cloned());
-        self.origins.extend(&other.origins);
+        self.origins |= other.origins;
         self.seen_by.union(&other.seen_by);
         self.phases |= other.phases;
         self.count = self.count.saturating_add(other.count);

@@ -139,7 +139,7 @@ fn go_runtime(rules: &Rules, abi: Abi) -> Option<Evidence> {
     rules
         .values()
         .filter(|rule| rule.allow.abi == abi && rule.allow.name.as_deref() == Some("epoll_ctl"))
-        .find(|rule| rule.evidence.origins.contains(&Origin::Runtime))
+        .find(|rule| rule.evidence.origins.contains(Origin::Runtime))
         .map(|rule| rule.evidence.clone())
 }
 
@@ -174,7 +174,8 @@ mod tests {
         let call = |name: &str, origin| {
             let abi = Abi::X86_64;
             let nr = calls::number(abi, name).unwrap();
-            let evidence = Evidence { origins: [origin].into(), ..Evidence::default() };
+            let evidence =
+                Evidence { origins: enumset::EnumSet::only(origin), ..Evidence::default() };
             let allow = CallRule { abi, nr, name: Some(name.to_owned()), when: Vec::new() };
             ((abi, nr), Rule { allow, evidence })
         };

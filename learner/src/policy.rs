@@ -1,12 +1,15 @@
 //! The policy: the abstract allowlist that a reviewer reads, each rule with its evidence.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
 use ecow::EcoString;
 use enumset::EnumSet;
 use serde::{Deserialize, Serialize};
 use tracer::abi::Abi;
-use tracer::recording::{Access, ByteString, Degree, FactKind, FewMap, Origin, Phase, Units};
+use tracer::recording::{
+    Access, ByteString, Degree, FactKind, FewMap, FewSet, Origin, Phase, Units,
+};
 
 use crate::completeness::Saturation;
 
@@ -41,10 +44,19 @@ pub enum PolicyError {
 impl Policy {
     /// The policy as it is kept in a file.
     pub fn to_json(&self) -> String {
-        // The types hold nothing that serde_json could refuse.
-        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
-        text.push('\n');
-        text
+        let mut text = Vec::new();
+        // Memory takes everything.
+        let _written = self.write_json(&mut text);
+        String::from_utf8(text).unwrap_or_default()
+    }
+
+    /// Writes the policy as it is kept in a file, which may be as large as the policy is in memory.
+    ///
+    /// # Errors
+    /// When `to` takes no more.
+    pub fn write_json(&self, mut to: impl io::Write) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut to, self)?;
+        to.write_all(b"\n")
     }
 
     /// The evidence of all rules.
@@ -167,9 +179,9 @@ pub struct Rule<T> {
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
     /// The programs that needed it.
-    pub programs: BTreeSet<ByteString>,
+    pub programs: FewSet<ByteString>,
     /// How their processes were started.
-    pub origins: BTreeSet<Origin>,
+    pub origins: EnumSet<Origin>,
     /// How often it was seen, over all runs.
     pub count: u64,
     /// `count` is a lower bound.

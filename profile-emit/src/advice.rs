@@ -176,6 +176,7 @@ mod tests {
     use super::*;
     use learner::policy::Evidence;
     use tracer::abi::{calls, capabilities};
+    use tracer::recording::FewSet;
 
     #[test]
     fn rows_are_of_real_capabilities_and_calls_with_their_source() {
@@ -195,7 +196,7 @@ mod tests {
                 calls: BTreeSet::from([call.to_owned()]),
             },
             evidence: Evidence {
-                programs: BTreeSet::from(["/usr/sbin/nginx".into()]),
+                programs: FewSet::from_iter(["/usr/sbin/nginx".into()]),
                 ..Evidence::default()
             },
         };

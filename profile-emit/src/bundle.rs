@@ -1,8 +1,10 @@
 //! The directory that `learn generate` writes: whole or not at all.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use learner::Policy;
 use learner::policy::PolicyError;
@@ -30,7 +32,9 @@ const ALL: [&str; 6] = [APPARMOR, BPF, CAPABILITIES, POLICY, README, SECCOMP];
 /// The files of a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bundle {
-    /// By name.
+    /// What is written as [`POLICY`]: it may be large, so its text is made when it is written.
+    pub policy: Arc<Policy>,
+    /// The others by name.
     pub files: BTreeMap<&'static str, Vec<u8>>,
     /// What the profiles cannot express.
     pub notes: Vec<Note>,
@@ -55,7 +59,9 @@ pub enum BundleError {
 }
 
 /// Makes the files.
-pub fn bundle(policy: &Policy) -> Bundle {
+pub fn bundle(policy: impl Into<Arc<Policy>>) -> Bundle {
+    let shared = policy.into();
+    let policy = &*shared;
     let (profile, mut notes) = seccomp::emit(policy);
     let (text, more) = apparmor::emit(policy, Mode::Enforce);
     notes.extend(more);
@@ -67,12 +73,12 @@ pub fn bundle(policy: &Policy) -> Bundle {
                 (SECCOMP, profile.to_json()),
                 (APPARMOR, text),
                 (CAPABILITIES, capabilities.to_json()),
-                (POLICY, policy.to_json()),
                 (README, readme),
             ]
             .map(|(name, text)| (name, text.into_bytes())),
         ),
         notes,
+        policy: shared,
     }
 }
 
@@ -81,9 +87,7 @@ pub fn bundle(policy: &Policy) -> Bundle {
 /// # Errors
 /// When it holds something else, or can't be read.
 pub fn check(directory: &Path) -> Result<(), BundleError> {
-    let names = [SECCOMP, APPARMOR, CAPABILITIES, POLICY, README];
-    let files = names.into_iter().map(|name| (name, Vec::new())).collect();
-    Bundle { files, notes: Vec::new() }.refuse_foreign(directory)
+    refuse_foreign(directory)
 }
 
 impl Bundle {
@@ -132,7 +136,7 @@ impl Bundle {
             directory.to_owned()
         };
         let directory = resolved.as_path();
-        self.refuse_foreign(directory)?;
+        refuse_foreign(directory)?;
         let parent = match directory.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
@@ -147,6 +151,12 @@ impl Bundle {
             let path = staged.path().join(name);
             std::fs::write(&path, text).map_err(fail(&directory.join(name)))?;
         }
+        let policy = || {
+            let mut file = BufWriter::new(File::create(staged.path().join(POLICY))?);
+            self.policy.write_json(&mut file)?;
+            file.flush()
+        };
+        policy().map_err(fail(&directory.join(POLICY)))?;
         if !directory.exists() {
             std::fs::rename(staged.path(), directory).map_err(fail(directory))?;
             // Nothing is left there to remove.
@@ -158,28 +168,28 @@ impl Bundle {
             .map_err(|e| fail(directory)(e.into()))
         // What was there before is in the staging place now, and goes with it.
     }
+}
 
-    /// A directory is one that `learn` wrote when it holds a policy, and besides only files of the names written here.
-    fn refuse_foreign(&self, directory: &Path) -> Result<(), BundleError> {
-        let fail = |source| BundleError::Io { path: directory.to_owned(), source };
-        let entries = match std::fs::read_dir(directory) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            entries => entries.map_err(fail)?,
-        };
-        let has_policy = holds_policy(&directory.join(POLICY));
-        for entry in entries {
-            let entry = entry.map_err(fail)?;
-            let name = entry.file_name();
-            let is_file = entry.file_type().map_err(fail)?.is_file();
-            if !has_policy || !is_file || !ALL.iter().any(|known| name == *known) {
-                return Err(BundleError::Foreign(
-                    directory.to_owned(),
-                    name.to_string_lossy().into_owned(),
-                ));
-            }
+/// A directory is one that `learn` wrote when it holds a policy, and besides only files of the names written here.
+fn refuse_foreign(directory: &Path) -> Result<(), BundleError> {
+    let fail = |source| BundleError::Io { path: directory.to_owned(), source };
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(fail)?,
+    };
+    let has_policy = holds_policy(&directory.join(POLICY));
+    for entry in entries {
+        let entry = entry.map_err(fail)?;
+        let name = entry.file_name();
+        let is_file = entry.file_type().map_err(fail)?.is_file();
+        if !has_policy || !is_file || !ALL.iter().any(|known| name == *known) {
+            return Err(BundleError::Foreign(
+                directory.to_owned(),
+                name.to_string_lossy().into_owned(),
+            ));
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// The file is a policy, of whatever version.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use learner::Policy;
 use profile_emit::apparmor::{Child, Mode};
@@ -41,10 +42,10 @@ pub(crate) fn run(args: &Generate, ui: Ui) -> Result<Exit, Failure> {
         settings: project::settings(args.project.as_deref())?,
         programs: None,
     };
-    let policy = learner::learn(&recording, &options);
+    let policy = Arc::new(learner::learn(&recording, &options));
     // What comes now needs as much again, and only child profiles are learned from it once more.
     let recording = args.domains.is_some().then_some(recording);
-    let mut made = bundle::bundle(&policy);
+    let mut made = bundle::bundle(Arc::clone(&policy));
     if args.emit.contains(&Emit::Bpf) {
         made.add_bpf(&policy).map_err(|error| {
             Failure::because(

@@ -45,7 +45,7 @@ pub(crate) fn run(
     let mut bar = Bar::start(ui);
     let done = minimise(options, &how, &mut |progress| bar.show(progress))?;
     drop(bar);
-    bundle::bundle(&done.policy).write(output)?;
+    bundle::bundle(done.policy.clone()).write(output)?;
     if let Some(path) = &args.report {
         verify::write(path, &done.report)?;
     }

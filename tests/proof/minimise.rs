@@ -76,7 +76,7 @@ fn shrinks(sample: &str) {
         },
         evidence: learner::policy::Evidence::default(),
     });
-    profile_emit::bundle::bundle(&policy).write(&room.path("p")).unwrap();
+    profile_emit::bundle::bundle(policy).write(&room.path("p")).unwrap();
     let untouched = fs::read(room.path("p/policy.json")).unwrap();
 
     let words = ["-v", "verify", "--minimise", "--budget", BUDGET, "--prepare", FRESH, "-o", "m"];

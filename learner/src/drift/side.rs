@@ -246,7 +246,10 @@ impl Why {
 
 impl From<&Evidence> for Why {
     fn from(evidence: &Evidence) -> Self {
-        Self { programs: evidence.programs.clone(), units: evidence.units.clone() }
+        Self {
+            programs: evidence.programs.iter().cloned().collect(),
+            units: evidence.units.clone(),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use tracer::recording::Access;
 use crate::support::{HOSTILE, capability, file, nothing, of_text, rule};
 
 fn readme(policy: &learner::Policy) -> String {
-    String::from_utf8(bundle(policy).files[README].clone()).unwrap()
+    String::from_utf8(bundle(policy.clone()).files[README].clone()).unwrap()
 }
 
 /// The number in the row of the table that begins so.

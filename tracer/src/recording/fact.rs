@@ -24,8 +24,9 @@ pub struct Fact {
 }
 
 /// Who started a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Hash, PartialOrd, Ord, Serialize, Deserialize, EnumSetType)]
 #[serde(rename_all = "lowercase")]
+#[enumset(serialize_repr = "list")]
 pub enum Origin {
     /// The recorded command, or a container's entry point.
     Entry,

@@ -1,4 +1,5 @@
-//! Small sorted maps with room for one entry in place: of a million facts nearly all have one run and one outcome.
+//! Small sorted maps and sets with room for one entry in place: of a million facts nearly all have one run and one outcome, of a million
+//! rules one program.
 
 use std::cmp::Ordering;
 
@@ -6,6 +7,7 @@ use litemap::store::{
     Store, StoreBulkMut, StoreConstEmpty, StoreFromIterable, StoreIntoIterator, StoreIterable,
     StoreIterableMut, StoreMut,
 };
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smallvec::SmallVec;
 
 /// A map of few entries.
@@ -131,14 +133,97 @@ impl<K, V> StoreIntoIterator<K, V> for Few<K, V> {
     }
 }
 
+/// A sorted set with room for one member in place.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FewSet<T>(SmallVec<[T; 1]>);
+
+impl<T> Default for FewSet<T> {
+    fn default() -> Self {
+        Self(SmallVec::new_const())
+    }
+}
+
+impl<T: Ord> FewSet<T> {
+    /// Adds a member; false when it was there.
+    pub fn insert(&mut self, member: T) -> bool {
+        let place = self.0.binary_search(&member);
+        place.map_err(|place| self.0.insert(place, member)).is_err()
+    }
+}
+
+impl<T> FewSet<T> {
+    /// Takes all members out.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// The members, in their order.
+impl<T> std::ops::Deref for FewSet<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T: Ord> Extend<T> for FewSet<T> {
+    fn extend<I: IntoIterator<Item = T>>(&mut self, more: I) {
+        more.into_iter().for_each(|member| _ = self.insert(member));
+    }
+}
+
+impl<T: Ord> FromIterator<T> for FewSet<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(members: I) -> Self {
+        let mut members: SmallVec<[T; 1]> = members.into_iter().collect();
+        members.sort();
+        members.dedup();
+        Self(members)
+    }
+}
+
+impl<'a, T> IntoIterator for &'a FewSet<T> {
+    type Item = &'a T;
+    type IntoIter = std::slice::Iter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl<T: Serialize> Serialize for FewSet<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self)
+    }
+}
+
+impl<'de, T: Ord + Deserialize<'de>> Deserialize<'de> for FewSet<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Vec::deserialize(deserializer).map(Self::from_iter)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn a_set_is_sorted(members: Vec<u8>, more: Vec<u8>) {
+            let mut expected: BTreeSet<u8> = members.iter().copied().collect();
+            let mut set: FewSet<u8> = members.iter().copied().collect();
+            let json = serde_json::to_string(&members).unwrap();
+            prop_assert_eq!(&serde_json::from_str::<FewSet<u8>>(&json).unwrap(), &set);
+            for member in more {
+                prop_assert_eq!(set.insert(member), expected.insert(member));
+            }
+            prop_assert!(set.iter().eq(expected.iter()));
+            prop_assert_eq!(serde_json::to_string(&set).unwrap(), serde_json::to_string(&expected).unwrap());
+        }
+
         #[test]
         fn it_is_a_sorted_map(pairs: Vec<(u8, u16)>, more: Vec<(u8, u16)>, without: u8) {
             let mut expected: BTreeMap<u8, u16> = pairs.iter().copied().collect();

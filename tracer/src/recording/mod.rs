@@ -4,7 +4,7 @@
 //! lines of facts stand in byte order, so that any tool that sorts and merges lines can process recordings of any size.
 //!
 //! - [`fact`]: what can be seen, and the evidence kept of it
-//! - `few`: maps of few entries
+//! - `few`: maps and sets of few entries
 //! - `order`: the order of facts, without their spelling
 //! - [`run`]: what a recording says of the runs that it holds, their fidelity and their losses
 //! - [`store`]: a recording in memory, as recorders build it
@@ -34,7 +34,7 @@ pub mod write;
 
 pub use bytes::{ByteString, EscapeError};
 pub use fact::{Access, Args, Fact, Origin, Phase, Seen, SocketAction, What, Witness};
-pub use few::{Few, FewMap};
+pub use few::{Few, FewMap, FewSet};
 pub use merge::{MergeError, merge, read_all};
 pub use read::{ReadError, Reader};
 pub use run::{Completion, Degree, FactKind, Fidelity, Run};

@@ -73,7 +73,7 @@ impl Trained {
         let base = directory.path().canonicalize().unwrap();
         let policy = learned(&command(&base));
         let profiles = base.join("profiles");
-        bundle(&policy).write(&profiles).unwrap();
+        bundle(policy.clone()).write(&profiles).unwrap();
         Self { directory, profiles }
     }
 
