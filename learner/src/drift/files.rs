@@ -265,10 +265,23 @@ fn risk(paths: &Paths, access: &BTreeSet<String>) -> (Level, Option<String>) {
 /// Accesses that tell that a file is there.
 const LOOKS: [&str; 2] = ["chdir", "getattr"];
 
-/// Accesses that change what a path names; AppArmor's letters for it too.
-const WRITES: [&str; 14] = [
-    "write", "append", "create", "delete", "rename", "link", "symlink", "mkdir", "rmdir", "mknod",
-    "truncate", "w", "a", "l",
+/// Accesses that change what a path names, or for which AppArmor's letters let it be changed (`wk`); and the letters.
+const WRITES: [&str; 15] = [
+    "write",
+    "append",
+    "create",
+    "delete",
+    "rename",
+    "link",
+    "symlink",
+    "mkdir",
+    "rmdir",
+    "mknod",
+    "truncate",
+    "lock-exclusive",
+    "w",
+    "a",
+    "l",
 ];
 
 /// Trees in which a change is another program's behaviour.
@@ -289,6 +302,14 @@ mod tests {
 
     use super::*;
     use crate::policy::Evidence;
+
+    #[test]
+    fn who_may_lock_a_file_alone_may_write_it() {
+        let settings = Paths::from(&Pattern::literal(b"/etc/x.conf"));
+        let level = |access: &str| risk(&settings, &[access.to_owned()].into()).0;
+        assert_eq!(level("lock-exclusive"), Level::High);
+        assert_eq!((level("lock"), level("read")), (Level::Low, Level::Low));
+    }
 
     /// A rule that another format has is the policy's own when it says the same.
     #[test]
