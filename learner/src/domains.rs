@@ -414,7 +414,7 @@ mod tests {
         let mut anonymous = policy(&two_begin);
         let before = of(&anonymous);
         let mut rule = anonymous.files[0].clone();
-        rule.evidence.programs.clear();
+        rule.evidence.programs = Default::default();
         anonymous.files.push(rule);
         assert_eq!(of(&anonymous), before);
         // Calls alone are no reason.

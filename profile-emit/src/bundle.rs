@@ -87,7 +87,25 @@ pub fn bundle(policy: impl Into<Arc<Policy>>) -> Bundle {
 /// # Errors
 /// When it holds something else, or can't be read.
 pub fn check(directory: &Path) -> Result<(), BundleError> {
-    refuse_foreign(directory)
+    // One that `learn` wrote holds a policy, and besides only files of the names written here.
+    let fail = |source| BundleError::Io { path: directory.to_owned(), source };
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(fail)?,
+    };
+    let has_policy = holds_policy(&directory.join(POLICY));
+    for entry in entries {
+        let entry = entry.map_err(fail)?;
+        let name = entry.file_name();
+        let is_file = entry.file_type().map_err(fail)?.is_file();
+        if !has_policy || !is_file || !ALL.iter().any(|known| name == *known) {
+            return Err(BundleError::Foreign(
+                directory.to_owned(),
+                name.to_string_lossy().into_owned(),
+            ));
+        }
+    }
+    Ok(())
 }
 
 impl Bundle {
@@ -136,7 +154,7 @@ impl Bundle {
             directory.to_owned()
         };
         let directory = resolved.as_path();
-        refuse_foreign(directory)?;
+        check(directory)?;
         let parent = match directory.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
@@ -168,28 +186,6 @@ impl Bundle {
             .map_err(|e| fail(directory)(e.into()))
         // What was there before is in the staging place now, and goes with it.
     }
-}
-
-/// A directory is one that `learn` wrote when it holds a policy, and besides only files of the names written here.
-fn refuse_foreign(directory: &Path) -> Result<(), BundleError> {
-    let fail = |source| BundleError::Io { path: directory.to_owned(), source };
-    let entries = match std::fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries.map_err(fail)?,
-    };
-    let has_policy = holds_policy(&directory.join(POLICY));
-    for entry in entries {
-        let entry = entry.map_err(fail)?;
-        let name = entry.file_name();
-        let is_file = entry.file_type().map_err(fail)?.is_file();
-        if !has_policy || !is_file || !ALL.iter().any(|known| name == *known) {
-            return Err(BundleError::Foreign(
-                directory.to_owned(),
-                name.to_string_lossy().into_owned(),
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// The file is a policy, of whatever version.

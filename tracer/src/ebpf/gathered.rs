@@ -225,8 +225,11 @@ impl Gathered {
             files.map(|(path, access)| (run.to_owned(), path.clone(), access)).collect()
         };
         let wanted: HashSet<Open> = all().flat_map(|(_, came, run)| open(came, run)).collect();
+        if wanted.is_empty() {
+            return;
+        }
         let mut given = HashSet::new();
-        for (fact, runs) in recording.iter().filter(|_| !wanted.is_empty()) {
+        for (fact, runs) in recording.iter() {
             let What::File { path, access, .. } = &fact.what else { continue };
             let Some(access) = files::opened_for(*access) else { continue };
             let by = runs.iter().filter(|(_, seen)| seen.succeeded());

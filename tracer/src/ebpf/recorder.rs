@@ -497,6 +497,10 @@ impl Recorder {
     /// a program whose record is still on its way.
     fn so_far(&mut self, options: &Options, programs: &Programs) -> Result<Recording, RecordError> {
         self.read_counters(programs)?;
+        // The kernel may have counted for one of which no record has come.
+        for number in self.watch.iter().flat_map(Watch::numbers) {
+            self.gathered.run(number);
+        }
         let by_container = self.gathered.runs();
         let labels = by_container.values().map(|id| (id.clone(), BTreeMap::new())).collect();
         let runs = Runs { by_container, labels };

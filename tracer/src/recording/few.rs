@@ -151,13 +151,6 @@ impl<T: Ord> FewSet<T> {
     }
 }
 
-impl<T> FewSet<T> {
-    /// Takes all members out.
-    pub fn clear(&mut self) {
-        self.0.clear();
-    }
-}
-
 /// The members, in their order.
 impl<T> std::ops::Deref for FewSet<T> {
     type Target = [T];
