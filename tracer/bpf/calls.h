@@ -95,6 +95,7 @@ INLINE __u64 *counter_of(const struct learn_task *t, __s64 result) {
 
     if (!at || t->abi != LEARN_NATIVE || t->nr >= LEARN_COLUMNS || (result < 0 && result >= -MAX_ERRNO))
         return 0;
+    at = at * settings.copies + (bpf_get_smp_processor_id() & (settings.copies - 1));
     row = bpf_map_lookup_elem(&rows, &at);
     return row ? &row->counts[t->nr & (LEARN_COLUMNS - 1)] : 0;
 }

@@ -153,15 +153,24 @@ GLOBAL __u64 put_named(__u32 names, __u32 dir, __u32 path, __u32 second, __u32 e
 /* The file that a descriptor stands for. Returns 0 when that is none, or has no path. */
 INLINE int put_descriptor(struct scratch *s, struct task_struct *task, __u32 fd, __u32 *end) {
     struct file *file = file_of(task, fd);
+    struct place_of at;
     unsigned int mode = 0;
 
-    if (!file || !has_path(file))
+    if (!file)
         return 0;
-    put_object(s, end, __builtin_preserve_access_index(&file->f_path));
-    READ(mode, file->f_mode);
+    if (FOUND(struct file, f_mode) && FOUND(struct file, f_path.mnt) && FOUND(struct file, f_path.dentry)) {
+        bpf_probe_read_kernel(s->first, STRUCTURE, file);
+        mode = (__u32)FIRST(s, struct file, f_mode);
+        at.mnt = (struct vfsmount *)FIRST(s, struct file, f_path.mnt);
+        at.dentry = (struct dentry *)FIRST(s, struct file, f_path.dentry);
+    } else {
+        READ(mode, file->f_mode);
+        read_place(&at, __builtin_preserve_access_index(&file->f_path));
+    }
+    put_resolved(s, end, at);
     if (mode & FMODE_CREATED)
         s->head.says |= LEARN_CREATED;
-    return 1;
+    return is_in_tree((struct super_block *)s->begun.super_block);
 }
 
 /* Reads a sockaddr. Returns 0 when none is given. */
@@ -197,7 +206,7 @@ INLINE int put_object_named(const struct learn_object *object, __u32 second, __u
 /* The current task's call at its end, if it concerns files, sockets or addresses. `scratch()->args` has its arguments. */
 GLOBAL int record_call(__u32 abi, __u32 nr, __u64 returned) {
     struct task_struct *task = bpf_get_current_task();
-    struct learn_task *known = current_recorded(), now, *t = &now;
+    struct learn_task *t = current_recorded();
     struct learn_rule *rule = rule_of(abi, nr);
     struct scratch *s = scratch();
     __s64 result = returned;
@@ -206,10 +215,8 @@ GLOBAL int record_call(__u32 abi, __u32 nr, __u64 returned) {
     __u32 end = 0, i;
     int ok = outcome == LEARN_OK;
 
-    if (!known || !rule || !s)
+    if (!t || !rule || !s)
         return 0;
-    now = *known;
-    now.nr = nr;
     /* What a runtime does to files is not the container's: its profile takes effect when the program begins. */
     if (outcome == LEARN_NO_RETURN || t->phase == LEARN_STARTING || !applies(s, rule))
         return 0;
@@ -224,6 +231,8 @@ GLOBAL int record_call(__u32 abi, __u32 nr, __u64 returned) {
             return 0;
     }
     begin(s, rule->does & LEARN_GIVES_ADDRESS ? LEARN_ADDRESS : rule->does & LEARN_MAKES_SOCKET ? LEARN_SOCKET : LEARN_FILE, t);
+    /* The one that socketcall stands for. */
+    s->head.nr = nr;
     s->head.outcome = outcome;
     for (i = 0; i < 6; i++)
         if (rule->kept >> i & 1)

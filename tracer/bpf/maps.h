@@ -37,6 +37,21 @@ MAP(entered, BPF_MAP_TYPE_HASH, __u32, __u32, 2 * LEARN_CONTAINERS);
 /* A container's health check, by its number. */
 MAP(healthchecks, BPF_MAP_TYPE_HASH, __u32, struct learn_words, LEARN_CONTAINERS);
 
+/* How much of a structure is read at once: a reading costs as much as copying some hundred bytes does. */
+#define STRUCTURE 112
+
+/* What a walk needs of a mount. */
+struct crossing {
+    struct mount *above;
+    struct dentry *mountpoint;
+    struct dentry *root;
+};
+
+/* What a walk needs of a directory entry. */
+struct step {
+    __u64 parent, length, name, inode, super_block;
+};
+
 /* Room for the record that is being made. Programs at tracepoints run without being preempted by each other; those at functions may
  * be preempted, and have room of their own. */
 struct scratch {
@@ -44,6 +59,13 @@ struct scratch {
     /* One string more than fits, so that a full record can't be overrun; and the padding of the last word. */
     __u8 bytes[LEARN_BYTES + PATH_MAX + 8];
     __u64 args[8];
+    /* The first bytes of one of the kernel's structures. */
+    __u8 first[STRUCTURE];
+    /* The mount that a walk came to last, and what was read of it. */
+    __u64 mount;
+    struct crossing crossing;
+    /* The entry that a walk came to last, and the one that it began with, where that is not the root of a mount. */
+    struct step step, begun;
     struct learn_id id;
     struct learn_words words;
     struct learn_task task;

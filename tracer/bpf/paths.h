@@ -15,30 +15,43 @@ INLINE __u64 plain(struct scratch *s, __u64 pointer) {
     return *(volatile __u64 *)&s->args[7];
 }
 
-/* What a walk needs of a directory entry, and of a mount, each at one reading: the fields stand side by side (include/linux/dcache.h,
- * fs/mount.h). Where they did not, they would be read one by one. */
-struct step {
-    struct dentry *parent;
-    /* struct qstr */
-    __u32 hash, length;
-    const unsigned char *name;
-};
+/* A field of the structure of which the first bytes were read, if it is among them (FOUND). */
+#define FOUND(type, field) (OFFSET(type, field) <= STRUCTURE - 8)
+#define FIRST(s, type, field) (*(__u64 *)((s)->first + OFFSET(type, field)))
 
-struct crossing {
-    struct mount *above;
-    struct dentry *mountpoint;
-    struct dentry *root;
-};
-
-INLINE void read_step(struct step *to, struct dentry *dentry) {
-    if (OFFSET(struct dentry, d_name) == OFFSET(struct dentry, d_parent) + 8 && OFFSET(struct qstr, len) == 4 &&
-        OFFSET(struct qstr, name) == 8) {
-        bpf_probe_read_kernel(to, sizeof(*to), __builtin_preserve_access_index(&dentry->d_parent));
+INLINE void read_step(struct scratch *s, struct dentry *dentry) {
+    if (FOUND(struct dentry, d_parent) && FOUND(struct dentry, d_name.len) && FOUND(struct dentry, d_name.name) &&
+        FOUND(struct dentry, d_inode) && FOUND(struct dentry, d_sb)) {
+        bpf_probe_read_kernel(s->first, STRUCTURE, dentry);
+        s->step.parent = FIRST(s, struct dentry, d_parent);
+        s->step.length = FIRST(s, struct dentry, d_name.len);
+        s->step.name = FIRST(s, struct dentry, d_name.name);
+        s->step.inode = FIRST(s, struct dentry, d_inode);
+        s->step.super_block = FIRST(s, struct dentry, d_sb);
         return;
     }
-    READ(to->parent, dentry->d_parent);
-    READ(to->length, dentry->d_name.len);
-    READ(to->name, dentry->d_name.name);
+    READ(s->step.parent, dentry->d_parent);
+    READ(s->step.length, dentry->d_name.len);
+    READ(s->step.name, dentry->d_name.name);
+    READ(s->step.inode, dentry->d_inode);
+    READ(s->step.super_block, dentry->d_sb);
+}
+
+/* A short name stands in its entry (include/linux/dcache.h, DNAME_INLINE_LEN), and was read with it. */
+#define SHORT_NAME 40
+
+/* Puts the name of the entry that was read at the end. Returns whether it could be read. */
+INLINE int put_step(struct scratch *s, __u64 dentry, __u32 end, __u32 length) {
+    __u64 from = s->step.name - dentry, *to = (__u64 *)(s->bytes + at(end)), *name;
+    __u32 i;
+
+    if (from > STRUCTURE - SHORT_NAME || length > SHORT_NAME)
+        return !bpf_probe_read_kernel(to, length & NAME_MAX, (const void *)s->step.name);
+    name = (__u64 *)(s->first + from);
+    /* What stands behind the name is written over by the next. */
+    for (i = 0; i < SHORT_NAME / 8; i++)
+        to[i] = name[i];
+    return 1;
 }
 
 INLINE void read_crossing(struct crossing *to, struct mount *mount) {
@@ -50,6 +63,15 @@ INLINE void read_crossing(struct crossing *to, struct mount *mount) {
     READ(to->above, mount->mnt_parent);
     READ(to->mountpoint, mount->mnt_mountpoint);
     READ(to->root, mount->mnt.mnt_root);
+}
+
+/* Reads what is known of a mount: most files of a record are in the same one as the root. */
+INLINE void enter_mount(struct scratch *s, struct mount *mount) {
+    if (s->mount == (__u64)mount)
+        return;
+    __builtin_memset(&s->crossing, 0, sizeof(s->crossing));
+    read_crossing(&s->crossing, mount);
+    s->mount = (__u64)mount;
 }
 
 /* A struct path, which is these two (include/linux/path.h). */
@@ -73,33 +95,33 @@ INLINE struct mount *mount_of(struct vfsmount *vfsmount) {
  * GIVEN_UP. The numbers are a struct dentry's and a struct vfsmount's. */
 GLOBAL __u64 walk(__u64 from, __u64 in, __u32 end) {
     struct scratch *s = scratch();
-    struct dentry *dentry = (struct dentry *)from;
-    struct mount *mount = mount_of((struct vfsmount *)in);
-    struct crossing here = {};
-    struct step step = {};
+    __u64 dentry = from, mount = (__u64)mount_of((struct vfsmount *)in), above;
     __u32 begun = end, length, alone, i;
 
     if (!s)
         return begun | GIVEN_UP;
-    read_crossing(&here, mount);
+    enter_mount(s, (struct mount *)mount);
     for (i = 0; i < DEPTH; i++) {
-        if (dentry == here.root) {
-            if (!here.above || here.above == mount)
+        if (dentry == (__u64)s->crossing.root) {
+            above = (__u64)s->crossing.above;
+            if (!above || above == mount)
                 goto done;
-            dentry = here.mountpoint;
-            mount = here.above;
-            read_crossing(&here, mount);
+            dentry = (__u64)s->crossing.mountpoint;
+            mount = above;
+            enter_mount(s, (struct mount *)mount);
             continue;
         }
-        read_step(&step, dentry);
+        read_step(s, (struct dentry *)dentry);
+        if (!i)
+            s->begun = s->step;
         /* The root of a file system that is mounted nowhere, or not any more, which is called "/"; or what stands in no tree: memory
          * that is executed, by its name. */
-        alone = step.parent == dentry || !step.parent;
-        if (alone && step.length <= 1)
+        alone = s->step.parent == dentry || !s->step.parent;
+        if (alone && (__u32)s->step.length <= 1)
             goto done;
-        length = step.length & NAME_MAX;
+        length = s->step.length & NAME_MAX;
         barrier(length);
-        if (bpf_probe_read_kernel(s->bytes + at(end), length & NAME_MAX, step.name))
+        if (!put_step(s, dentry, end, length))
             goto cut;
         end += length;
         s->bytes[at(end)] = '/';
@@ -108,7 +130,7 @@ GLOBAL __u64 walk(__u64 from, __u64 in, __u32 end) {
             goto cut;
         if (alone)
             goto done;
-        dentry = step.parent;
+        dentry = s->step.parent;
     }
 cut:
     return begun | GIVEN_UP;
@@ -157,35 +179,49 @@ INLINE struct file *file_of(struct task_struct *task, __u32 fd) {
     return file;
 }
 
-/* Whether a file stands in the tree of names. */
-INLINE int has_path(struct file *file) {
-    struct dentry *dentry = 0;
-    struct super_block *sb = 0;
+INLINE int is_in_tree(struct super_block *sb) {
     unsigned long flags = SB_NOUSER;
 
-    READ(dentry, file->f_path.dentry);
-    READ(sb, dentry->d_sb);
     READ(flags, sb->s_flags);
     return !(flags & SB_NOUSER);
 }
 
+/* Whether a file stands in the tree of names. */
+INLINE int has_path(struct file *file) {
+    struct dentry *dentry = 0;
+    struct super_block *sb = 0;
+
+    READ(dentry, file->f_path.dentry);
+    READ(sb, dentry->d_sb);
+    return is_in_tree(sb);
+}
+
 /* Puts an object in that the kernel has resolved: its path, and whose it is. */
-INLINE void put_object(struct scratch *s, __u32 *end, struct path *path) {
-    struct place_of at;
-    struct dentry *dentry;
-    struct inode *inode = 0;
+INLINE void put_resolved(struct scratch *s, __u32 *end, struct place_of at) {
+    struct dentry *dentry = at.dentry;
+    struct inode *inode;
     kuid_t owner = {};
 
-    read_place(&at, path);
-    dentry = at.dentry;
+    s->begun.super_block = 0;
     put_walked(s, LEARN_BASE, end, (__u64)dentry, (__u64)at.mnt);
-    READ(inode, dentry->d_inode);
+    if (!s->begun.super_block) {
+        READ(s->begun.inode, dentry->d_inode);
+        READ(s->begun.super_block, dentry->d_sb);
+    }
+    inode = (struct inode *)s->begun.inode;
     s->head.says |= LEARN_BASE_IS_OBJECT;
     if (!READ(owner, inode->i_uid)) {
         s->head.says |= LEARN_OWNER_KNOWN;
         if (owner.val != s->head.fsuid)
             s->head.says |= LEARN_NOT_OWNER;
     }
+}
+
+INLINE void put_object(struct scratch *s, __u32 *end, struct path *path) {
+    struct place_of at;
+
+    read_place(&at, path);
+    put_resolved(s, end, at);
 }
 
 INLINE struct mnt_namespace *mounts_of(struct task_struct *task) {

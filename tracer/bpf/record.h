@@ -27,6 +27,7 @@ INLINE void part(struct scratch *s, __u32 which, __u32 *end, __u32 length) {
 /* Begins a record of what a task does. */
 INLINE void begin(struct scratch *s, __u32 kind, const struct learn_task *t) {
     __builtin_memset(&s->head, 0, sizeof(s->head));
+    s->mount = 0;
     s->head.kind = kind;
     s->head.domain = t->domain;
     s->head.nr = t->nr;

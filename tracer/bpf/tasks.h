@@ -1,6 +1,6 @@
 /* Who is recorded, and what each recorded task is about.
  *
- * Every call of every task asks this, so it takes no hash: a task's place is the slot of its number's low bits, in an array, whose lookups the
+ * Every call of every task asks this, so it takes no hash: a task's place is the slot that its number gives, in an array, whose lookups the
  * kernel compiles into the program (kernel/bpf/arraymap.c, array_map_gen_lookup). Where two recorded tasks have the same slot, the second one
  * is in the map `tasks`, and the slot is marked as crowded.
  */
@@ -16,14 +16,14 @@ MAP(holders, BPF_MAP_TYPE_HASH, __u32, __u32, LEARN_SLOTS);
 MAP(crowded, BPF_MAP_TYPE_ARRAY, __u32, __u32, LEARN_SLOTS);
 MAP(tasks, BPF_MAP_TYPE_HASH, __u32, struct learn_task, 65536);
 
-/* The rows of counters by their numbers, and whose they are. */
-MAP(rows, BPF_MAP_TYPE_ARRAY, __u32, struct learn_row, LEARN_ROWS);
+/* The rows of counters by their numbers, each with its copies (as many as `settings` says), and whose they are. */
+MAP(rows, BPF_MAP_TYPE_ARRAY, __u32, struct learn_row, LEARN_ROWS *LEARN_COPIES);
 MAP(owners, BPF_MAP_TYPE_HASH, __u32, struct learn_row_key, LEARN_ROWS);
 /* Rows that are tried before a domain does without. */
 #define ROW_PROBES 8
 
 INLINE __u32 slot_of(__u32 tid) {
-    return tid & (LEARN_SLOTS - 1);
+    return (tid << LEARN_SPREAD | (tid >> (LEARN_SLOT_BITS - LEARN_SPREAD) & ((1 << LEARN_SPREAD) - 1))) & (LEARN_SLOTS - 1);
 }
 
 INLINE int is_crowded(__u32 slot) {

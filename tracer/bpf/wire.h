@@ -144,8 +144,12 @@ struct learn_task {
 };
 _Static_assert(sizeof(struct learn_task) == 24, "wire");
 
-/* Where a recorded task's state is: the slot of its number's low bits. The number is written last, and 0 is nobody's. */
-#define LEARN_SLOTS 65536
+/* Where a recorded task's state is: the slot of its number's low bits, of which the upper LEARN_SPREAD come last, so that tasks which were
+ * made together, and run at the same time, write to different lines of the processors' caches. The number is written last, and 0 is
+ * nobody's. */
+#define LEARN_SLOT_BITS 16
+#define LEARN_SLOTS (1 << LEARN_SLOT_BITS)
+#define LEARN_SPREAD 3
 struct learn_place {
     struct learn_task task;
     __u32 tid;
@@ -168,6 +172,8 @@ _Static_assert(sizeof(struct learn_row_key) == 16, "wire");
 #define LEARN_COLUMNS 512
 /* A counter that is in use has something in the bits from here on; the count stands below. */
 #define LEARN_COUNTING 48
+/* Each row is there several times, for processors that count at the same time: so often at most. */
+#define LEARN_COPIES 8
 struct learn_row {
     __u64 counts[LEARN_COLUMNS];
 };
@@ -384,8 +390,10 @@ struct learn_settings {
     __u32 scope;           /* learn_scope */
     __u32 launch;          /* the process to record, in that pid namespace */
     __u32 mark[2];
+    __u32 copies; /* of each row: a power of two */
+    __u32 unused;
 };
-_Static_assert(sizeof(struct learn_settings) == 56, "wire");
+_Static_assert(sizeof(struct learn_settings) == 64, "wire");
 
 /* A container's identifier. */
 struct learn_id {

@@ -12,8 +12,8 @@ use crate::host;
 use crate::session::RecordError;
 
 use super::wire::{
-    CLAIMED, CallKey, CapabilityKey, Count, Id, LOSSES, Place, Row, RowKey, SLOTS, Settings,
-    SignalKey, Task, Words,
+    CLAIMED, CallKey, CapabilityKey, Count, Id, LOSSES, Place, ROWS, Row, RowKey, Settings,
+    SignalKey, Task, Words, slot_of,
 };
 use super::{counts, rules};
 
@@ -131,6 +131,7 @@ impl Programs {
         let mut kernel = EbpfLoader::new()
             .btf(Some(&btf))
             .override_global("settings", settings, true)
+            .map_max_entries("rows", ROWS * settings.copies)
             .load(OBJECT)
             .map_err(|error| refused("the kernel refuses a map", &error))?;
         let mut table: Array<_, super::wire::Rule> = Array::try_from(map(&mut kernel, "rules")?)
@@ -234,10 +235,15 @@ impl Programs {
     pub(super) fn calls(&self) -> Result<Vec<(CallKey, Count)>, RecordError> {
         let rows: Array<_, Row> = Array::try_from(self.kernel.map("rows").ok_or_else(missing)?)
             .map_err(|error| refused("rows", &error))?;
-        let mut by_row = std::collections::HashMap::new();
+        let copies = rows.len() / ROWS;
+        let mut by_row = std::collections::HashMap::<CallKey, u64>::new();
         for (number, owner) in self.all::<u32, RowKey>("owners")? {
-            let row = rows.get(&number, 0).map_err(|error| refused("rows", &error))?;
-            by_row.extend(counts::of_row(&owner, &row));
+            for place in number * copies..(number + 1) * copies {
+                let row = rows.get(&place, 0).map_err(|error| refused("rows", &error))?;
+                for (key, count) in counts::of_row(&owner, &row) {
+                    *by_row.entry(key).or_default() += count;
+                }
+            }
         }
         let mut calls = self.all("calls")?;
         for (key, count) in &mut calls {
@@ -283,7 +289,7 @@ impl Programs {
     /// Takes a task into the recording, unless the kernel has done so meanwhile. Its slot is marked first: whoever has it is looked for
     /// there still.
     pub(super) fn adopt_task(&mut self, tid: u32, task: &Task) -> Result<(), RecordError> {
-        let slot = tid % SLOTS;
+        let slot = slot_of(tid);
         Array::<_, u32>::try_from(map(&mut self.kernel, "crowded")?)
             .and_then(|mut crowded| crowded.set(slot, 1, 0))
             .map_err(|error| refused("crowded", &error))?;

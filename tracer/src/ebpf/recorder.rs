@@ -146,6 +146,8 @@ impl Recorder {
             },
             launch: launch.map(|pid| pid.as_raw().unsigned_abs()).unwrap_or_default(),
             mark: marker.flatten().map(|mark| [mark.high, mark.low]).unwrap_or_default(),
+            copies: wire::copies(aya::util::nr_cpus().unwrap_or(1)),
+            ..Settings::default()
         })
     }
 

@@ -10,8 +10,23 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub(super) const ARGS: usize = crate::abi::arguments::MOST;
 /// Numbers of calls below this are looked up.
 pub(super) const PLANE: u32 = 1024;
-/// Slots of tasks: the low bits of a task's number.
-pub(super) const SLOTS: u32 = 65536;
+const SLOT_BITS: u32 = 16;
+const SPREAD: u32 = 3;
+
+/// The slot of a task's number (`slot_of` in `bpf/tasks.h`).
+pub(super) fn slot_of(tid: u32) -> u32 {
+    (tid << SPREAD | tid >> (SLOT_BITS - SPREAD) & ((1 << SPREAD) - 1)) & ((1 << SLOT_BITS) - 1)
+}
+
+/// Rows of counters, and how many copies each has at most.
+pub(super) const ROWS: u32 = 256;
+const COPIES: u32 = 8;
+
+/// How many copies of each row so many processors have.
+pub(super) fn copies(processors: usize) -> u32 {
+    u32::try_from(processors).unwrap_or(COPIES).next_power_of_two().min(COPIES)
+}
+
 /// Counters of a row.
 pub(super) const COLUMNS: usize = 512;
 /// What a counter has from this bit on says only that it is in use.
@@ -277,9 +292,9 @@ wire! {
 
 wire! {
     /// `struct learn_settings`
-    Settings = 56 {
+    Settings = 64 {
         seed: [u64; 2], pid_namespace_device: u64, pid_namespace_inode: u64, mount_namespace: u64, scope: u32, launch: u32,
-        mark: [u32; 2],
+        mark: [u32; 2], copies: u32, unused: u32,
     }
 }
 
@@ -417,7 +432,10 @@ mod tests {
         let all: &[(&str, u64)] = &[
             ("LEARN_ARGS", ARGS as u64),
             ("LEARN_PLANE", PLANE.into()),
-            ("LEARN_SLOTS", SLOTS.into()),
+            ("LEARN_SLOT_BITS", SLOT_BITS.into()),
+            ("LEARN_SPREAD", SPREAD.into()),
+            ("LEARN_ROWS", ROWS.into()),
+            ("LEARN_COPIES", COPIES.into()),
             ("LEARN_COLUMNS", COLUMNS as u64),
             ("LEARN_COUNTING", COUNTING.into()),
             ("LEARN_VARIANTS", crate::abi::arguments::BOUND as u64),
