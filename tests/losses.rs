@@ -164,6 +164,48 @@ fn a_flood_of_files_is_held_or_counted() {
     eprintln!("a flood of {} files: {lost} lost", PROCESSES * EACH);
 }
 
+/// The kernel keeps short names elsewhere than long ones.
+fn names_of_every_length(backend: &str) {
+    let room = Room::new();
+    let place = room.path("names");
+    // As long as a name may be (NAME_MAX), as file and as directory; the longer ones stand before the shorter.
+    let names: Vec<String> = (1..=255)
+        .rev()
+        .flat_map(|length| {
+            [format!("{place}/{}", "f".repeat(length)), format!("{place}/{}/g", "d".repeat(length))]
+        })
+        .collect();
+    for name in &names {
+        fs::create_dir_all(Path::new(name).parent().unwrap()).unwrap();
+        fs::write(name, "").unwrap();
+    }
+    let command: Vec<&str> =
+        std::iter::once("/bin/cat").chain(names.iter().map(String::as_str)).collect();
+    let recording = room.record(backend, &command);
+    assert!(recording.complete(), "{:?}", recording.completions);
+    let below = format!("{place}/");
+    let opened: BTreeSet<String> = facts(&recording)
+        .filter_map(|(fact, _)| match &fact.what {
+            What::File { path, .. } => {
+                Some(path.to_string()).filter(|path| path.starts_with(&below))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(opened, names.into_iter().collect());
+}
+
+#[test]
+fn ptrace_tells_names_of_every_length() {
+    names_of_every_length("ptrace");
+}
+
+#[test]
+#[ignore = "needs root: run by make test"]
+fn ebpf_tells_names_of_every_length() {
+    names_of_every_length("ebpf");
+}
+
 #[test]
 #[ignore = "needs root: run by make test"]
 fn floods_of_programs_and_of_threads_are_held() {
