@@ -87,6 +87,17 @@ fn calls(recording: &Recording, domain: &str) -> BTreeMap<String, u64> {
     counts
 }
 
+/// The files below a directory that anybody used, by their names in it.
+fn files_below(recording: &Recording, place: &str) -> BTreeSet<String> {
+    let below = format!("{place}/");
+    facts(recording)
+        .filter_map(|(fact, _)| match &fact.what {
+            What::File { path, .. } => path.to_string().strip_prefix(&below).map(str::to_owned),
+            _ => None,
+        })
+        .collect()
+}
+
 fn exactly(backend: &str) {
     const RUNS: u64 = 1000;
     let _turn = alone();
@@ -146,13 +157,7 @@ fn a_flood_of_files_is_held_or_counted() {
     assert!(made.success());
     let words = [flood.as_str(), "files", &place, &numbers[0], &numbers[1]];
     let recording = room.record("ebpf", &words);
-    let below = format!("{place}/");
-    let opened: BTreeSet<String> = facts(&recording)
-        .filter_map(|(fact, _)| match &fact.what {
-            What::File { path, .. } => path.to_string().strip_prefix(&below).map(str::to_owned),
-            _ => None,
-        })
-        .collect();
+    let opened = files_below(&recording, &place);
     let lost: u64 = recording.completions.values().flat_map(|end| end.lost.values()).sum();
     let there = opened.len() as u64;
     // Only these files were new; a record that was lost may have been of the program itself, but for a few.
@@ -171,28 +176,18 @@ fn names_of_every_length(backend: &str) {
     // As long as a name may be (NAME_MAX), as file and as directory; the longer ones stand before the shorter.
     let names: Vec<String> = (1..=255)
         .rev()
-        .flat_map(|length| {
-            [format!("{place}/{}", "f".repeat(length)), format!("{place}/{}/g", "d".repeat(length))]
-        })
+        .flat_map(|length| ["f".repeat(length), format!("{}/g", "d".repeat(length))])
         .collect();
-    for name in &names {
-        fs::create_dir_all(Path::new(name).parent().unwrap()).unwrap();
-        fs::write(name, "").unwrap();
+    let paths: Vec<String> = names.iter().map(|name| format!("{place}/{name}")).collect();
+    for path in &paths {
+        fs::create_dir_all(Path::new(path).parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
     }
     let command: Vec<&str> =
-        std::iter::once("/bin/cat").chain(names.iter().map(String::as_str)).collect();
+        std::iter::once("/bin/cat").chain(paths.iter().map(String::as_str)).collect();
     let recording = room.record(backend, &command);
     assert!(recording.complete(), "{:?}", recording.completions);
-    let below = format!("{place}/");
-    let opened: BTreeSet<String> = facts(&recording)
-        .filter_map(|(fact, _)| match &fact.what {
-            What::File { path, .. } => {
-                Some(path.to_string()).filter(|path| path.starts_with(&below))
-            }
-            _ => None,
-        })
-        .collect();
-    assert_eq!(opened, names.into_iter().collect());
+    assert_eq!(files_below(&recording, &place), names.into_iter().collect());
 }
 
 #[test]

@@ -77,16 +77,12 @@ INLINE void put_entry(struct scratch *s, __u32 which, __u32 *end, const struct p
     struct dentry *dentry = (struct dentry *)plain(s, entry);
     struct vfsmount *mnt = 0;
     struct inode *inode = 0;
-    kuid_t owner = {};
 
     READ(mnt, directory->mnt);
     put_walked(s, which, end, (__u64)dentry, (__u64)mnt);
     READ(inode, dentry->d_inode);
-    if (which == LEARN_BASE && inode && !READ(owner, inode->i_uid)) {
-        s->head.says |= LEARN_OWNER_KNOWN;
-        if (owner.val != s->head.fsuid)
-            s->head.says |= LEARN_NOT_OWNER;
-    }
+    if (which == LEARN_BASE && inode)
+        put_owner(s, inode);
 }
 
 /* One name in a directory. */

@@ -196,11 +196,20 @@ INLINE int has_path(struct file *file) {
     return is_in_tree(sb);
 }
 
+/* Puts in whose a file is. */
+INLINE void put_owner(struct scratch *s, struct inode *inode) {
+    kuid_t owner = {};
+
+    if (!READ(owner, inode->i_uid)) {
+        s->head.says |= LEARN_OWNER_KNOWN;
+        if (owner.val != s->head.fsuid)
+            s->head.says |= LEARN_NOT_OWNER;
+    }
+}
+
 /* Puts an object in that the kernel has resolved: its path, and whose it is. */
 INLINE void put_resolved(struct scratch *s, __u32 *end, struct place_of at) {
     struct dentry *dentry = at.dentry;
-    struct inode *inode;
-    kuid_t owner = {};
 
     s->begun.super_block = 0;
     put_walked(s, LEARN_BASE, end, (__u64)dentry, (__u64)at.mnt);
@@ -208,13 +217,8 @@ INLINE void put_resolved(struct scratch *s, __u32 *end, struct place_of at) {
         READ(s->begun.inode, dentry->d_inode);
         READ(s->begun.super_block, dentry->d_sb);
     }
-    inode = (struct inode *)s->begun.inode;
     s->head.says |= LEARN_BASE_IS_OBJECT;
-    if (!READ(owner, inode->i_uid)) {
-        s->head.says |= LEARN_OWNER_KNOWN;
-        if (owner.val != s->head.fsuid)
-            s->head.says |= LEARN_NOT_OWNER;
-    }
+    put_owner(s, (struct inode *)s->begun.inode);
 }
 
 INLINE void put_object(struct scratch *s, __u32 *end, struct path *path) {
