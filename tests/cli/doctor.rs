@@ -74,5 +74,5 @@ fn root_can_drop_capabilities_and_what_is_said_of_ebpf_is_true() {
     assert_eq!(check(&findings, "capabilities")["ok"], true);
     let done = room.learn(&["record", "-o", "r", "--backend", "ebpf", "--", "true"]);
     let usable = check(&findings, "ebpf")["ok"].as_bool().unwrap();
-    assert_eq!(done.code, if usable { 0 } else { UNAVAILABLE }, "{done:?}");
+    assert_eq!(done.code, if usable { 0 } else { UNAVAILABLE }, "{done:?} {json}");
 }

@@ -612,7 +612,8 @@ fn system(what: &str, error: Errno) -> RecordError {
     RecordError::System { what: what.to_owned(), source: error.into() }
 }
 
-/// Whether the programs can be loaded here.
+/// Whether the programs can be loaded here, as a recording loads them.
 pub(super) fn usable() -> Result<(), RecordError> {
-    Programs::load(&Settings::default()).map(|_| ())
+    let settings = Recorder::new(&Options::default(), None).settings(None)?;
+    Programs::load(&settings).map(|_| ())
 }
