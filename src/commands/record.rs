@@ -86,21 +86,24 @@ fn until_quiet(args: &Record, options: &Options, quiet: u32, ui: Ui) -> Result<O
 
 /// Runs the command under a backend.
 fn observe(backend: Backend, options: &Options, ui: Ui) -> Result<Outcome, RecordError> {
-    let ebpf = match backend {
-        Backend::Ebpf => true,
-        Backend::Ptrace => false,
-        Backend::Auto => match ebpf::usable() {
-            Ok(()) => true,
-            Err(error) => {
+    let ready = match backend {
+        Backend::Ptrace => None,
+        Backend::Ebpf => Some(ebpf::ready(options)?),
+        Backend::Auto => match ebpf::ready(options) {
+            Err(error @ RecordError::Unavailable { .. }) => {
                 ui.say(&format_args!("recording by ptrace: {error}"));
-                false
+                None
             }
+            ready => Some(ready?),
         },
     };
-    ui.detail(&format_args!("recording by {}", if ebpf { "eBPF" } else { "ptrace" }));
+    ui.detail(&format_args!("recording by {}", if ready.is_some() { "eBPF" } else { "ptrace" }));
     let mut progress = Progress::start(ui);
     let mut show = |status: &_| progress.show(status);
-    if ebpf { ebpf::record(options, &mut show) } else { ptrace::record(options, &mut show) }
+    match ready {
+        Some(ready) => ready.record(options, &mut show),
+        None => ptrace::record(options, &mut show),
+    }
 }
 
 /// The command makes processes in a container, where the engine is what starts them.

@@ -52,6 +52,9 @@ fn tells_the_truth_about_the_backends() {
     }
     assert_eq!(check(&findings, "ebpf")["ok"], false);
     assert_eq!(check(&findings, "capabilities")["ok"], false);
+    let chosen = room.learn(&["-v", "record", "-o", "r", "--", "true"]).succeeded();
+    assert!(chosen.err.contains("recording by ptrace: the ebpf backend "), "{chosen:?}");
+    assert!(!chosen.err.contains("recording by eBPF"), "{chosen:?}");
 }
 
 /// What is traced already can't be traced again, and eBPF needs privileges.
@@ -75,4 +78,7 @@ fn root_can_drop_capabilities_and_what_is_said_of_ebpf_is_true() {
     let done = room.learn(&["record", "-o", "r", "--backend", "ebpf", "--", "true"]);
     let usable = check(&findings, "ebpf")["ok"].as_bool().unwrap();
     assert_eq!(done.code, if usable { 0 } else { UNAVAILABLE }, "{done:?} {json}");
+    let chosen = room.learn(&["-v", "record", "-o", "r", "--", "true"]).succeeded();
+    assert_eq!(chosen.err.contains("recording by eBPF"), usable, "{chosen:?}");
+    assert_eq!(chosen.err.contains("recording by ptrace: "), !usable, "{chosen:?}");
 }

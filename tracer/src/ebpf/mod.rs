@@ -61,7 +61,39 @@ use crate::session::{OnStatus, Options, Outcome, RecordError};
 /// # Errors
 /// When the kernel refuses the programs, or the command can't be executed.
 pub fn record(options: &Options, on_status: OnStatus<'_>) -> Result<Outcome, RecordError> {
-    record_command(options, &options.command, None, on_status)
+    ready(options)?.record(options, on_status)
+}
+
+/// Loads the programs for the command, which has not begun when this returns: where it fails, another backend may record it.
+///
+/// # Errors
+/// [`RecordError::Unavailable`] when the kernel refuses the programs.
+pub fn ready(options: &Options) -> Result<Ready, RecordError> {
+    ready_for(options, &options.command, None)
+}
+
+/// A recording that has only to be begun.
+pub struct Ready {
+    #[cfg(bpf)]
+    ready: recorder::Ready,
+}
+
+impl Ready {
+    /// Runs the command and records it. `options` are those that this was made with.
+    ///
+    /// # Errors
+    /// When the command can't be executed, or the kernel does not tell.
+    #[cfg_attr(not(bpf), expect(unused_variables, reason = "there are no programs to load"))]
+    pub fn record(
+        self,
+        options: &Options,
+        on_status: OnStatus<'_>,
+    ) -> Result<Outcome, RecordError> {
+        #[cfg(bpf)]
+        return self.ready.record(options, on_status);
+        #[cfg(not(bpf))]
+        Err(not_built())
+    }
 }
 
 /// Records containers: those with these names, while the command runs (or until an interrupt, without one); or without names
@@ -92,12 +124,13 @@ pub fn record_containers(
         Some(invocation)
             if names.is_empty() && matches!(invocation.verb, Verb::Start | Verb::Exec) =>
         {
-            record_command(options, &options.command, Some(existing(&invocation)), on_status)?
+            ready_for(options, &options.command, Some(existing(&invocation)))?
+                .record(options, on_status)?
         }
         _ if names.is_empty() => return Err(ContainerError::NoContainer),
         _ => {
             let watch = Watch::named(names.to_vec(), clients());
-            record_command(options, &options.command, Some(watch), on_status)?
+            ready_for(options, &options.command, Some(watch))?.record(options, on_status)?
         }
     };
     Ok(outcome)
@@ -114,7 +147,8 @@ pub fn record_prepared(
     on_status: OnStatus<'_>,
 ) -> Result<Outcome, RecordError> {
     let watch = Watch::marked(prepared.marker, prepared.cidfile.clone(), engine.clone());
-    let mut outcome = record_command(options, &prepared.argv, Some(watch), on_status)?;
+    let ready = ready_for(options, &prepared.argv, Some(watch))?;
+    let mut outcome = ready.record(options, on_status)?;
     for completion in outcome.recording.completions.values_mut() {
         completion.notes.extend(prepared.notes.iter().cloned());
     }
@@ -137,23 +171,15 @@ pub enum ContainerError {
     Record(#[from] RecordError),
 }
 
-#[cfg(bpf)]
-fn record_command(
+#[cfg_attr(not(bpf), expect(unused_variables, reason = "there are no programs to load"))]
+fn ready_for(
     options: &Options,
     command: &[OsString],
     watch: Option<Watch>,
-    on_status: OnStatus<'_>,
-) -> Result<Outcome, RecordError> {
-    recorder::Recorder::new(options, watch).run(options, command, on_status)
-}
-
-#[cfg(not(bpf))]
-fn record_command(
-    _options: &Options,
-    _command: &[OsString],
-    _watch: Option<Watch>,
-    _on_status: OnStatus<'_>,
-) -> Result<Outcome, RecordError> {
+) -> Result<Ready, RecordError> {
+    #[cfg(bpf)]
+    return Ok(Ready { ready: recorder::Recorder::new(options, watch).ready(options, command)? });
+    #[cfg(not(bpf))]
     Err(not_built())
 }
 

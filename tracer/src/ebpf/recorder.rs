@@ -69,6 +69,24 @@ struct Running {
     _signals: Signals,
 }
 
+/// A recording that has only to be begun.
+pub(super) struct Ready {
+    recorder: Recorder,
+    programs: Programs,
+    waiting: Option<spawn::Waiting>,
+}
+
+impl Ready {
+    /// Records.
+    pub(super) fn record(
+        self,
+        options: &Options,
+        on_status: OnStatus<'_>,
+    ) -> Result<Outcome, RecordError> {
+        self.recorder.run(self.programs, self.waiting, options, on_status)
+    }
+}
+
 impl Recorder {
     pub(super) fn new(options: &Options, watch: Option<Watch>) -> Self {
         Self {
@@ -86,21 +104,40 @@ impl Recorder {
         }
     }
 
-    /// Runs `command` and records it until it and its descendants have ended; or records the containers that are watched until
-    /// the command, and a container that it started, has ended.
-    pub(super) fn run(
+    /// Loads the programs for `command`, which waits from then on to be released; without one, for the containers that are
+    /// watched.
+    pub(super) fn ready(
         mut self,
         options: &Options,
         command: &[std::ffi::OsString],
-        on_status: OnStatus<'_>,
-    ) -> Result<Outcome, RecordError> {
+    ) -> Result<Ready, RecordError> {
         self.marks = session::listen(options, &mut self.completion)?;
         let waiting = match command {
             [] => None,
             _ => Some(spawn::spawn_marked(command, self.marks.as_ref())?),
         };
         let pid = waiting.as_ref().map(spawn::Waiting::pid);
-        let mut programs = Programs::load(&self.settings(pid)?)?;
+        let programs = self.settings(pid).and_then(|settings| Programs::load(&settings));
+        match programs {
+            Ok(programs) => Ok(Ready { recorder: self, programs, waiting }),
+            Err(error) => {
+                drop(waiting);
+                // Another backend may follow, which takes each child that ends for its own.
+                pid.map(reap).transpose()?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Releases the command and records it until it and its descendants have ended; or records the containers that are watched
+    /// until the command, and a container that it started, has ended.
+    fn run(
+        mut self,
+        mut programs: Programs,
+        waiting: Option<spawn::Waiting>,
+        options: &Options,
+        on_status: OnStatus<'_>,
+    ) -> Result<Outcome, RecordError> {
         self.adopt_running(&mut programs)?;
         let running = match waiting {
             Some(waiting) => {
