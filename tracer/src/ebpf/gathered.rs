@@ -60,8 +60,8 @@ struct Record {
     container: u32,
     /// In the kernel's numbers.
     outcome: u16,
-    /// The kernel forgot it and sent it again: it was seen at least so often.
-    arrived: u32,
+    /// The kernel forgot it and sent it again: it was seen at least so often. Two bytes, as there may be a million records.
+    arrived: u16,
 }
 
 /// A file that is open in a run, and what for.

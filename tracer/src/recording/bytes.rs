@@ -5,42 +5,45 @@
 //! mapping is one to one: two different byte strings never share a spelling, and only canonical spellings are read.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
-use std::sync::Arc;
+use std::hash::{Hash, Hasher};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use triomphe::ThinArc;
 
 /// A string of bytes, printed and stored in the escaped spelling that this module's text describes. Copies share the bytes: the same
-/// few programs, and the same paths, stand in very many facts and rules.
-#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ByteString(Arc<[u8]>);
+/// few programs, and the same paths, stand in very many facts and rules, which is also why it is one word and its length is by the
+/// bytes.
+#[derive(Clone)]
+pub struct ByteString(ThinArc<(), u8>);
 
 impl ByteString {
     /// Takes the bytes as they are.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
-        Self(bytes.into().into())
+        Self::from(bytes.into())
     }
 
     /// The bytes, unescaped.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.0.slice
     }
 
     /// The bytes, unescaped, to be changed.
     pub fn into_bytes(self) -> Vec<u8> {
-        self.0.to_vec()
+        self.as_bytes().to_vec()
     }
 
     /// The spelling in recordings: text as it is, `\\` for a backslash, `\xNN` for a byte that is not text.
     pub fn escaped(&self) -> Cow<'_, str> {
-        if let Ok(text) = std::str::from_utf8(&self.0)
+        if let Ok(text) = std::str::from_utf8(self.as_bytes())
             && !text.contains('\\')
         {
             return Cow::Borrowed(text);
         }
-        let mut out = String::with_capacity(self.0.len() + 8);
-        for chunk in self.0.utf8_chunks() {
+        let mut out = String::with_capacity(self.as_bytes().len() + 8);
+        for chunk in self.as_bytes().utf8_chunks() {
             for c in chunk.valid().chars() {
                 if c == '\\' {
                     out.push('\\');
@@ -106,28 +109,61 @@ impl fmt::Debug for ByteString {
     }
 }
 
+impl Default for ByteString {
+    fn default() -> Self {
+        Self::from("")
+    }
+}
+
+impl PartialEq for ByteString {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for ByteString {}
+
+impl PartialOrd for ByteString {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The bytes' order.
+impl Ord for ByteString {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl Hash for ByteString {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
+}
+
 impl From<&str> for ByteString {
     fn from(text: &str) -> Self {
-        Self(text.as_bytes().into())
+        Self::from(text.as_bytes())
     }
 }
 
 impl From<Vec<u8>> for ByteString {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(bytes.into())
+        Self::from(bytes.as_slice())
     }
 }
 
 impl From<&[u8]> for ByteString {
     fn from(bytes: &[u8]) -> Self {
-        Self(bytes.into())
+        Self(ThinArc::from_header_and_slice((), bytes))
     }
 }
 
 impl AsRef<std::path::Path> for ByteString {
     fn as_ref(&self) -> &std::path::Path {
         use std::os::unix::ffi::OsStrExt;
-        std::path::Path::new(std::ffi::OsStr::from_bytes(&self.0))
+        std::path::Path::new(std::ffi::OsStr::from_bytes(self.as_bytes()))
     }
 }
 
@@ -155,6 +191,13 @@ mod tests {
             let string = ByteString::new(bytes);
             let json = serde_json::to_string(&string).unwrap();
             prop_assert_eq!(serde_json::from_str::<ByteString>(&json).unwrap(), string);
+        }
+
+        #[test]
+        fn the_order_is_that_of_the_bytes(a: Vec<u8>, b: Vec<u8>) {
+            let strings = (ByteString::new(a.clone()), ByteString::new(b.clone()));
+            prop_assert_eq!(strings.0.cmp(&strings.1), a.cmp(&b));
+            prop_assert_eq!(strings.0 == strings.1, a == b);
         }
 
         #[test]
