@@ -253,7 +253,7 @@ ask(435, 1, 64)
                     .filter_map(|(fact, _)| match &fact.what {
                         What::Call {
                             name: Some(name), args: Some(Args::Values(values)), ..
-                        } if name == call => values.get(&arguments::IN_MEMORY).copied(),
+                        } if **name == **call => values.get(&arguments::IN_MEMORY).copied(),
                         _ => None,
                     })
                     .collect();
@@ -289,7 +289,7 @@ for flags in [n << 6 for n in range(200)] + [1 << 22]:
         let (mut kept, mut bits, mut many) = (0, 0, false);
         for (fact, _) in recording.sorted() {
             match &fact.what {
-                What::Call { name: Some(name), args: Some(args), .. } if name == "openat" => {
+                What::Call { name: Some(name), args: Some(args), .. } if &**name == "openat" => {
                     match args {
                         Args::Values(values) => {
                             kept += 1;

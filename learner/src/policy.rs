@@ -412,7 +412,7 @@ pub struct AddressRule {
     pub port: Option<u16>,
     /// The address's class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub class: Option<EcoString>,
+    pub class: Option<Box<str>>,
     /// A unix socket's path, or `@name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<ByteString>,

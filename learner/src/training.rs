@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ecow::EcoString;
 use tracer::recording::{Degree, FactKind, Recording, What};
 
 use crate::Seens;
@@ -34,7 +33,7 @@ pub(crate) fn of(
             }
         }
     }
-    let denied: BTreeSet<EcoString> = facts
+    let denied: BTreeSet<Box<str>> = facts
         .iter()
         .filter_map(|(fact, ..)| match &fact.what {
             What::Denied { nr, name, .. } => {

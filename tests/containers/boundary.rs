@@ -42,7 +42,7 @@ fn what_the_users_own_filter_refuses_is_counted_and_said() {
         })
         .collect();
     let [(domain, name, 1, outcomes)] = &denied[..] else { panic!("{denied:?}") };
-    assert_eq!((domain.as_str(), name.as_str()), ("/static", "getpgrp"));
+    assert_eq!((domain.as_str(), &**name), ("/static", "getpgrp"));
     assert!(outcomes.contains_key("EPERM"), "{outcomes:?}");
     assert!(!calls(&recording, Origin::Entry).contains("getpgrp"));
     let notes: Vec<String> =

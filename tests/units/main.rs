@@ -69,7 +69,7 @@ fn phases(recording: &Recording, wanted: &str) -> BTreeSet<Phase> {
 fn callers(recording: &Recording, wanted: &str) -> (BTreeSet<String>, bool) {
     let facts = recording.sorted();
     let of = facts.iter().filter(
-        |(fact, _)| matches!(&fact.what, What::Call { name: Some(name), .. } if name == wanted),
+        |(fact, _)| matches!(&fact.what, What::Call { name: Some(name), .. } if **name == *wanted),
     );
     let mut units = BTreeSet::new();
     let mut at_least = false;

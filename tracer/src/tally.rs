@@ -185,7 +185,7 @@ impl Tally {
         #[expect(clippy::iter_over_hash_type, reason = "adding does not depend on the order")]
         for (key, count) in &self.counts {
             let Key { domain, origin, abi, nr, args } = key.clone();
-            let name = crate::abi::calls::name(abi, nr).map(EcoString::from);
+            let name = crate::abi::calls::name(abi, nr).map(Box::from);
             let what = What::Call { abi, nr, name, args };
             let fact = Fact { domain: domains.path(domain), origin, what };
             let mut seen = Seen {

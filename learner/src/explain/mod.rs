@@ -76,7 +76,7 @@ pub struct First {
     /// The run's identifier.
     pub run: String,
     /// Milliseconds since its start.
-    pub ms: u64,
+    pub ms: u32,
     /// The process.
     pub pid: u32,
     /// Its program.

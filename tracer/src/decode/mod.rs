@@ -9,8 +9,6 @@ pub mod sockets;
 
 use std::collections::BTreeMap;
 
-use ecow::EcoString;
-
 use crate::abi::{Abi, arguments, calls, errno};
 use crate::recording::{Args, Seen, What};
 
@@ -62,7 +60,7 @@ impl Call {
         What::Call {
             abi: self.abi,
             nr: self.nr,
-            name: self.name().map(EcoString::from),
+            name: self.name().map(Box::from),
             args: self.meaningful(None),
         }
     }

@@ -2,8 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ecow::EcoString;
-
 use crate::decode::Call;
 use crate::recording::{ByteString, Seen, SocketAction, What};
 
@@ -49,7 +47,7 @@ pub fn address(action: SocketAction, bytes: &[u8]) -> Option<What> {
         action,
         family,
         port,
-        class: class.map(EcoString::from),
+        class: class.map(Box::from),
         path: None,
     };
     let port = || Some(u16::from_be_bytes([*rest.first()?, *rest.get(1)?]));

@@ -1,8 +1,7 @@
 //! Adds to what arrived what the kernel has counted.
 
 use std::collections::BTreeMap;
-
-use ecow::EcoString;
+use std::time::Duration;
 
 use crate::abi::{arguments, calls, capabilities};
 use crate::course::Stamp;
@@ -35,7 +34,7 @@ pub(super) struct Assembly<'a> {
 
 /// A time of the kernel's, and who, as evidence has it.
 pub(super) fn witness(started_ns: u64, at_ns: u64, pid: u32) -> Witness {
-    Witness { ms: at_ns.saturating_sub(started_ns) / 1_000_000, pid }
+    Witness::new(Duration::from_nanos(at_ns.saturating_sub(started_ns)), pid)
 }
 
 impl<'a> Assembly<'a> {
@@ -58,7 +57,7 @@ impl<'a> Assembly<'a> {
             let what = What::Capability {
                 name: name.into(),
                 initial_namespace: key.initial_namespace != 0,
-                call: call.map(EcoString::from),
+                call: call.map(Box::from),
                 probe,
             };
             let outcome = if key.granted != 0 { Seen::OK } else { "EPERM" };
@@ -93,7 +92,7 @@ impl<'a> Assembly<'a> {
         self.timeline.when(self.timeline.of_call(key), self.stamp).put_on(&mut seen);
         if key.is & is::DENIED != 0 {
             self.completion.notes.insert(DENIED.to_owned());
-            let what = What::Denied { abi, nr: key.nr, name: name.map(EcoString::from), args };
+            let what = What::Denied { abi, nr: key.nr, name: name.map(Box::from), args };
             self.add(key.domain, by, what, &seen);
             return;
         }
@@ -101,7 +100,7 @@ impl<'a> Assembly<'a> {
             let note = if self.sees_operations { OPERATIONS_SEEN } else { decode::IO_URING_NOTE };
             self.completion.notes.insert(note.to_owned());
         }
-        let what = What::Call { abi, nr: key.nr, name: name.map(EcoString::from), args };
+        let what = What::Call { abi, nr: key.nr, name: name.map(Box::from), args };
         self.add(key.domain, by, what, &seen);
         if matches!(name, Some("socket" | "socketpair")) && key.is & is::MANY == 0 {
             let mut args = [0; 6];

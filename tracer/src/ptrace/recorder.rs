@@ -415,8 +415,7 @@ impl Recorder {
     }
 
     fn witness(&self, tid: Pid) -> Witness {
-        let ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Witness { ms, pid: task::number(tid) }
+        Witness::new(self.started.elapsed(), task::number(tid))
     }
 
     fn enter(&mut self, tid: Pid, call: Call) {

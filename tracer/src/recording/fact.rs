@@ -1,6 +1,7 @@
 //! Facts: what was seen, each with its evidence.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use ecow::EcoString;
 use enumset::{EnumSet, EnumSetType};
@@ -51,7 +52,7 @@ pub enum What {
         nr: u32,
         /// The name, or `None` for a number that the tables don't know.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        name: Option<EcoString>,
+        name: Option<Box<str>>,
         /// The arguments that mean something, or `None` for a call that has none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         args: Option<Args>,
@@ -85,7 +86,7 @@ pub enum What {
         initial_namespace: bool,
         /// The call that the check served; `None` outside of a call.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        call: Option<EcoString>,
+        call: Option<Box<str>>,
         /// `true` for a check that the kernel makes without need; it makes no rule.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         probe: bool,
@@ -111,7 +112,7 @@ pub enum What {
         port: Option<u16>,
         /// The address's class, never the address: `loopback`, `any`, `private`, `multicast`, `public`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        class: Option<EcoString>,
+        class: Option<Box<str>>,
         /// A unix socket's path, or `@name` for an abstract one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         path: Option<ByteString>,
@@ -131,7 +132,7 @@ pub enum What {
         nr: u32,
         /// The name, where known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        name: Option<EcoString>,
+        name: Option<Box<str>>,
         /// The arguments that mean something, or `None` for a call that has none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         args: Option<Args>,
@@ -228,13 +229,19 @@ pub enum Phase {
 /// Who did something first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-// Four bytes less, a million times.
-#[repr(Rust, packed(4))]
 pub struct Witness {
-    /// Milliseconds since the run's start.
-    pub ms: u64,
+    /// Milliseconds since the run's start; in four bytes, as there may be a million witnesses. What comes later than 49 days has the
+    /// highest number.
+    pub ms: u32,
     /// Process id in the recorder's pid namespace.
     pub pid: u32,
+}
+
+impl Witness {
+    /// A process that did something so long after the run's start.
+    pub fn new(after: Duration, pid: u32) -> Self {
+        Self { ms: after.as_millis().try_into().unwrap_or(u32::MAX), pid }
+    }
 }
 
 impl Seen {
@@ -281,5 +288,16 @@ impl Seen {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_witness_of_very_late_has_the_highest_number() {
+        assert_eq!(Witness::new(Duration::from_micros(2999), 1).ms, 2);
+        assert_eq!(Witness::new(Duration::from_secs(60 * 86_400), 1).ms, u32::MAX);
     }
 }

@@ -120,7 +120,7 @@ pub struct Call {
     pub nr: u32,
     /// The name, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<EcoString>,
+    pub name: Option<Box<str>>,
     /// The combinations of arguments, where arguments mean something.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub args: BTreeSet<Args>,
@@ -174,7 +174,7 @@ pub struct Address {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub class: Option<EcoString>,
+    pub class: Option<Box<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<ByteString>,
 }
@@ -186,7 +186,7 @@ pub struct Capability {
     pub name: EcoString,
     pub initial_namespace: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub call: Option<EcoString>,
+    pub call: Option<Box<str>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub probe: bool,
 }
@@ -206,7 +206,7 @@ pub struct Denied {
     pub abi: Abi,
     pub nr: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<EcoString>,
+    pub name: Option<Box<str>>,
 }
 
 impl Summary {

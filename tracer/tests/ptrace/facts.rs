@@ -17,7 +17,7 @@ fn true_is_true() {
     let domain = program("true");
     let exec = recorded
         .facts()
-        .find(|(f, _)| matches!(&f.what, What::Call { name: Some(n), .. } if n == "execve"))
+        .find(|(f, _)| matches!(&f.what, What::Call { name: Some(n), .. } if &**n == "execve"))
         .unwrap();
     assert_eq!(exec.0.origin, Origin::Runtime, "the command itself executes nothing");
     assert_eq!(exec.1.count, 1);
@@ -246,7 +246,7 @@ fn sockets_keep_family_type_and_port() {
     let loopback = |wanted, expected| {
         recorded.has(|w| {
             matches!(w, What::Address { action, family: 2, port, class: Some(c), .. }
-                if *action == wanted && *port == expected && c == "loopback")
+                if *action == wanted && *port == expected && &**c == "loopback")
         })
     };
     assert!(loopback(SocketAction::Bind, Some(0)));
@@ -301,7 +301,7 @@ fn more_arguments_than_are_kept_become_many() {
     assert_eq!(ioctl.count, 200, "every call is counted");
     let kinds = recorded
         .facts()
-        .filter(|(f, _)| matches!(&f.what, What::Call { name: Some(n), .. } if n == "ioctl"))
+        .filter(|(f, _)| matches!(&f.what, What::Call { name: Some(n), .. } if &**n == "ioctl"))
         .count();
     assert_eq!(kinds, tracer::abi::arguments::BOUND + 1);
     assert!(ioctl.outcomes.contains_key("EBADF") && !ioctl.outcomes.contains_key(Seen::OK));

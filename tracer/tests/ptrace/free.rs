@@ -121,7 +121,7 @@ fn what_the_last_of_many_runs_does_is_seen() {
     let ran = some.facts().find(|(fact, _)| fact.domain.as_bytes().ends_with(b".program")).unwrap();
     let free = some.facts().any(|(fact, seen)| {
         fact.domain == ran.0.domain
-            && matches!(&fact.what, What::Call { name: Some(name), .. } if name == "getppid")
+            && matches!(&fact.what, What::Call { name: Some(name), .. } if &**name == "getppid")
             && seen.at_least
     });
     assert!(free, "getppid was stopped at to the end");

@@ -48,7 +48,7 @@ impl Recorded {
         let mut all: Option<Seen> = None;
         for (fact, seen) in self.facts() {
             let What::Call { abi: theirs, name: Some(named), .. } = &fact.what else { continue };
-            if (*theirs, named.as_str()) == (abi, name) && in_domain(fact, domain) {
+            if (*theirs, &**named) == (abi, name) && in_domain(fact, domain) {
                 all.get_or_insert_default().add(seen);
             }
         }

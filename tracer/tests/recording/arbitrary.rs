@@ -119,7 +119,7 @@ fn seen() -> BoxedStrategy<Seen> {
         any::<[bool; 2]>(),
         vec(0_u32..4, 0..3),
         btree_set(phases, 0..3),
-        prop::option::of((number(), any::<u32>())),
+        prop::option::of(any::<(u32, u32)>()),
     )
         .prop_map(|(count, outcomes, [at_least, not_owner], units, phases, first)| Seen {
             count,

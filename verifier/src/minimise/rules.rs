@@ -151,7 +151,7 @@ impl Asked {
             (Self::Capability(mine), What::Capability { name, .. }) => mine == name,
             (Self::Call { name: mine, when }, What::Call { nr, name, args, .. }) => {
                 let same = match name {
-                    Some(name) => mine == name,
+                    Some(name) => **mine == **name,
                     None => *mine == nr.to_string(),
                 };
                 same && when.iter().all(|condition| holds(condition, args.as_ref()))
