@@ -8,6 +8,13 @@ pub(crate) fn status<const N: usize>(tid: u32, fields: [&str; N]) -> [Option<u32
     fields.map(|field| text.lines().find_map(|l| l.strip_prefix(field)?.trim().parse().ok()))
 }
 
+/// Sets of signals in a thread's `/proc/TID/status`, by the fields' names with their colons; `None` for what is not there.
+pub(crate) fn signals<const N: usize>(tid: u32, fields: [&str; N]) -> [Option<u64>; N] {
+    let text = fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
+    let set = |hex: &str| u64::from_str_radix(hex.trim(), 16).ok();
+    fields.map(|field| text.lines().find_map(|line| set(line.strip_prefix(field)?)))
+}
+
 /// The descriptors of a task that stands still, each with its file's flags; none of a task that is gone.
 pub(crate) fn descriptors(tid: u32) -> Vec<(i32, u32)> {
     let all = fs::read_dir(format!("/proc/{tid}/fdinfo")).into_iter().flatten().flatten();

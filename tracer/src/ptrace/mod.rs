@@ -15,6 +15,7 @@
 //! - [`notified`]: calls on known files, which run on without a stop
 //! - [`known_files`]: what makes a file known
 //! - [`inject`]: giving it to a process
+//! - [`repeats`]: calls that are made in a loop, which run on without a stop
 //! - [`pending`]: a call between its entry and its exit
 //! - [`circumstances`]: what decides which capability a call needs
 //! - [`recorder`]: from stops to facts
@@ -29,6 +30,7 @@ mod pending;
 mod process;
 mod programs;
 mod recorder;
+mod repeats;
 mod stops;
 mod task;
 

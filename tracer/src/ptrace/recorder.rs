@@ -30,6 +30,7 @@ use super::notified::Notified;
 use super::pending::{self, Pending};
 use super::process::Process;
 use super::programs::Programs;
+use super::repeats::{Ended, Repeats};
 use super::stops::{self, CallInfo, Resumed, Stop, Stopped, Until, Wait};
 use super::task::{self, Task};
 
@@ -55,6 +56,7 @@ pub(super) struct Recorder {
     tasks: HashMap<Pid, Task>,
     processes: HashMap<Pid, Process>,
     programs: Programs,
+    repeats: Repeats,
     /// Some process has been given a filter.
     filters: bool,
     /// Answers filters that notify, once there is one.
@@ -82,6 +84,7 @@ impl Recorder {
             tasks: HashMap::new(),
             processes: HashMap::new(),
             programs: Programs::default(),
+            repeats: Repeats::default(),
             filters: false,
             notified: None,
             every_call: options.every_call,
@@ -253,6 +256,10 @@ impl Recorder {
                         left.insert(new);
                     }
                     left.remove(&stop.tid());
+                    let stop = match self.repeats.end(stop)? {
+                        Ended::Stop(stop) => stop,
+                        Ended::OtherCall(stopped) => Stop::Call(stopped),
+                    };
                     let _detached = stop.detach()?;
                 }
                 Wait::Nothing if began.elapsed() > AFTERWARDS => {
@@ -272,6 +279,7 @@ impl Recorder {
     fn gone(&mut self, tid: Pid, status: i32) {
         let task = self.tasks.remove(&tid);
         self.expected.remove(&tid);
+        self.repeats.gone(tid);
         // A process's first thread is told of last.
         if let (Some(process), Some(task)) = (self.processes.remove(&tid), task) {
             self.programs.ended(task.domain, process.taught());
@@ -285,6 +293,13 @@ impl Recorder {
     }
 
     fn handle(&mut self, stop: Stop) -> nix::Result<Resumed> {
+        let stop = match self.repeats.end(stop)? {
+            Ended::Stop(stop) => stop,
+            Ended::OtherCall(stopped) => {
+                let until = self.until(stopped.tid());
+                return stopped.resume(until);
+            }
+        };
         match stop {
             Stop::Call(stop) => self.call(stop, false),
             Stop::Seccomp(stop) => self.call(stop, true),
@@ -362,6 +377,7 @@ impl Recorder {
     /// Where a thread should stop next.
     fn until(&self, tid: Pid) -> Until {
         match self.tasks.get(&tid) {
+            _ if self.repeats.runs_on(tid) => Until::Event,
             Some(task) if task.called_back => Until::Call,
             Some(task) if task.launched => {
                 let free = self.processes.get(&task.process).is_some_and(Process::is_free);
@@ -390,7 +406,7 @@ impl Recorder {
                 }
             }
             // It begins anew, and what is known of it stays true.
-            Ok(CallInfo::Exit(result)) if RESTARTS.contains(&result) => {
+            Ok(CallInfo::Exit(result, _)) if RESTARTS.contains(&result) => {
                 if let Some(task) = self.tasks.get_mut(&tid) {
                     task.pending = None;
                 }
@@ -400,7 +416,11 @@ impl Recorder {
                 }
                 return stop.resume(until);
             }
-            Ok(CallInfo::Exit(result)) => self.leave(tid, result),
+            Ok(CallInfo::Exit(result, behind)) => {
+                if let Some(ended) = self.leave(tid, result) {
+                    self.let_run_on(tid, &ended, behind)?;
+                }
+            }
             Ok(CallInfo::Unknown) => self.completion.lose("calls of an unknown architecture", 1),
             Err(Errno::ESRCH) => {}
             Err(error) => return Err(error),
@@ -455,6 +475,9 @@ impl Recorder {
         if let Some(notified) = &self.notified {
             notified.all_are_observed();
         }
+        for tid in self.repeats.all() {
+            let _stops_or_is_gone = stops::interrupt(tid);
+        }
         #[expect(clippy::iter_over_hash_type, reason = "the order of interrupts does not matter")]
         for (process, known) in &mut self.processes {
             if !known.observe_to_the_end() {
@@ -467,10 +490,11 @@ impl Recorder {
         }
     }
 
-    fn leave(&mut self, tid: Pid, result: i64) {
-        let Some(task) = self.tasks.get_mut(&tid) else { return };
+    /// A call has ended; gives it back.
+    fn leave(&mut self, tid: Pid, result: i64) -> Option<Pending> {
+        let task = self.tasks.get_mut(&tid)?;
         // A new thread leaves the call that made it without having entered one.
-        let Some(mut pending) = task.pending.take() else { return };
+        let mut pending = task.pending.take()?;
         pending.call.result = Some(result);
         let outcome = decode::outcome(result);
         if let Some(key) = &pending.key {
@@ -482,6 +506,7 @@ impl Recorder {
         self.file_facts(tid, &pending, &outcome);
         self.other_facts(tid, &pending, &outcome);
         self.was_seen(tid, &pending);
+        Some(pending)
     }
 
     fn file_facts(&mut self, tid: Pid, pending: &Pending, outcome: &str) {

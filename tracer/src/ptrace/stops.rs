@@ -90,8 +90,8 @@ pub(super) struct GroupStop {
 pub(super) enum CallInfo {
     /// Entering, or asked about by the filter.
     Entry(Call),
-    /// Leaving with this result.
-    Exit(i64),
+    /// Leaving with this result, to the address behind the instruction that made the call.
+    Exit(i64, u64),
     /// A call of an architecture that is not known, or none.
     Unknown,
 }
@@ -132,7 +132,8 @@ impl Stopped {
             },
             libc::PTRACE_SYSCALL_INFO_EXIT => {
                 // SAFETY: as above.
-                return Ok(CallInfo::Exit(unsafe { info.u.exit.sval }));
+                let result = unsafe { info.u.exit.sval };
+                return Ok(CallInfo::Exit(result, info.instruction_pointer));
             }
             _ => return Ok(CallInfo::Unknown),
         };
@@ -163,6 +164,11 @@ impl SignalStop {
     /// Its number.
     pub(super) fn signal(&self) -> i32 {
         self.signal
+    }
+
+    /// Does not deliver the signal.
+    pub(super) fn withheld(self) -> Stopped {
+        Stopped { tid: self.tid }
     }
 
     /// Delivers the signal, untouched.
@@ -279,6 +285,47 @@ pub(super) fn signal_mask(tid: Pid) -> nix::Result<u64> {
 pub(super) fn set_signal_mask(tid: Pid, mask: u64) -> nix::Result<()> {
     // SAFETY: the place has the size that is told.
     let done = unsafe { libc::ptrace(SETSIGMASK, tid.as_raw(), MASK, &raw const mask) };
+    Errno::result(done).map(|_| ())
+}
+
+/// Syscall user dispatch of a thread: `struct ptrace_sud_config` (linux/ptrace.h).
+#[repr(C)]
+#[derive(Default)]
+struct Dispatch {
+    mode: u64,
+    selector: u64,
+    offset: u64,
+    length: u64,
+}
+const SET_SYSCALL_USER_DISPATCH_CONFIG: libc::c_uint = 0x4210;
+const GET_SYSCALL_USER_DISPATCH_CONFIG: libc::c_uint = 0x4211;
+/// `PR_SYS_DISPATCH_ON` (linux/prctl.h): calls are dispatched but those between two addresses.
+const DISPATCH_ON: u64 = 1;
+
+/// Whether some calls of a stopped thread are dispatched to it (Linux 6.4).
+pub(super) fn is_dispatched(tid: Pid) -> nix::Result<bool> {
+    let mut now = Dispatch::default();
+    let request = GET_SYSCALL_USER_DISPATCH_CONFIG;
+    // SAFETY: the place has the size that is told.
+    let done = unsafe { libc::ptrace(request, tid.as_raw(), size_of::<Dispatch>(), &raw mut now) };
+    Errno::result(done).map(|_| now.mode != 0)
+}
+
+/// Has all calls of a stopped thread dispatched to it but those whose instruction ends at this address (Linux 6.4).
+pub(super) fn dispatch_but(tid: Pid, behind: u64) -> nix::Result<()> {
+    dispatch(tid, &Dispatch { mode: DISPATCH_ON, selector: 0, offset: behind, length: 1 })
+}
+
+/// Has no calls dispatched any more.
+pub(super) fn dispatch_none(tid: Pid) -> nix::Result<()> {
+    dispatch(tid, &Dispatch::default())
+}
+
+fn dispatch(tid: Pid, how: &Dispatch) -> nix::Result<()> {
+    let request = SET_SYSCALL_USER_DISPATCH_CONFIG;
+    // SAFETY: the place has the size that is told.
+    let done =
+        unsafe { libc::ptrace(request, tid.as_raw(), size_of::<Dispatch>(), &raw const *how) };
     Errno::result(done).map(|_| ())
 }
 

@@ -5,6 +5,7 @@
 //! - [`facts`]: calls, files, edges, sockets
 //! - [`free`]: known calls run free, and nothing is missed for it
 //! - [`known`]: the same of calls on known files
+//! - [`repeats`]: the same of calls in loops
 //! - [`oracle`]: strace sees no call that is missing
 #![expect(
     clippy::unwrap_used,
@@ -18,4 +19,5 @@ mod free;
 mod known;
 mod life;
 mod oracle;
+mod repeats;
 mod support;

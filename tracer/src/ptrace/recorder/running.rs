@@ -284,6 +284,24 @@ impl Recorder {
         Ok(())
     }
 
+    /// A call has ended, and perhaps the thread makes it again and again, which teaches nothing: then it runs on.
+    pub(super) fn let_run_on(&mut self, tid: Pid, ended: &Pending, behind: u64) -> nix::Result<()> {
+        let Some(task) = self.tasks.get(&tid) else { return Ok(()) };
+        let may = !self.every_call
+            && task.launched
+            && ended.call.abi == Abi::NATIVE
+            && ended.call.succeeded()
+            && free::teaches_nothing(&ended.call, true);
+        let again = may && self.repeats.again(tid, &ended.call, behind);
+        if again
+            && self.repeats.let_run_on(tid, &ended.call)?
+            && let Some(key) = &ended.key
+        {
+            self.tally.stop_counting(key);
+        }
+        Ok(())
+    }
+
     /// A filter has stopped the thread at a call. When its end can teach nothing it is not waited for.
     pub(super) fn leave_known(&mut self, tid: Pid) {
         let Some(task) = self.tasks.get_mut(&tid) else { return };
