@@ -55,6 +55,8 @@ struct Count {
     stamp: Stamp,
     /// It runs free: how often, the recorder does not know.
     free: bool,
+    /// It was made in a loop that ran on: more often than the recorder knows.
+    looped: bool,
 }
 
 /// The calls of a run.
@@ -131,6 +133,11 @@ impl Tally {
         known.map(|count| count.free = true).is_some()
     }
 
+    /// A call is made in a loop from now on, and only its beginning was counted.
+    pub(crate) fn loops(&mut self, key: &Key) {
+        self.counts.get_mut(key).into_iter().for_each(|count| count.looped = true);
+    }
+
     /// The calls of a program in the native ABI that succeeded, in this phase if there are any: the number, and the values of the
     /// meaningful arguments.
     pub(crate) fn succeeded(
@@ -192,7 +199,7 @@ impl Tally {
                 count: count.entered,
                 outcomes: count.outcomes.clone(),
                 first: count.first,
-                at_least: count.free,
+                at_least: count.free || count.looped,
                 ..Seen::default()
             };
             count.stamp.put_on(&mut seen);

@@ -170,6 +170,9 @@ impl Recorder {
     fn phase(&mut self, phase: Phase) {
         let first = self.course.begin(phase);
         self.started_before(first);
+        for call in self.repeats.calls() {
+            self.tally.stop_counting(call);
+        }
         self.tally.runs_on_in(phase);
         // Files are seen again, in this phase.
         if let Some(notified) = &self.notified {

@@ -13,6 +13,7 @@ use nix::sys::ptrace;
 use nix::unistd::Pid;
 
 use crate::decode::Call;
+use crate::tally::Key;
 use crate::{memory, procfs};
 
 use super::stops::{self, SignalStop, Stop, Stopped};
@@ -41,8 +42,15 @@ struct Place {
     /// The address behind the instruction.
     behind: u64,
     times: u32,
-    /// The signals that it blocked when its calls here began to run on without a stop.
-    runs_on: Option<u64>,
+    runs_on: Option<Loop>,
+}
+
+/// Calls that run on without a stop.
+#[derive(Debug)]
+struct Loop {
+    key: Key,
+    /// The signals that the thread blocked when it began.
+    mask: u64,
 }
 
 /// A stop of a thread, when nothing runs on any more.
@@ -70,7 +78,7 @@ impl Repeats {
 
     /// Lets a stopped thread make this call at its place without a stop. False where that can not be, or would change something for the
     /// thread.
-    pub(super) fn let_run_on(&mut self, tid: Pid, call: &Call) -> nix::Result<bool> {
+    pub(super) fn let_run_on(&mut self, tid: Pid, call: &Call, key: &Key) -> nix::Result<bool> {
         let Some(place) = self.threads.get_mut(&tid) else { return Ok(false) };
         if !makes_only(tid, call, place.behind) || handles_dispatch(task::number(tid)) {
             return Ok(false);
@@ -88,7 +96,7 @@ impl Repeats {
         let done = mask.and_then(|mask| stops::dispatch_but(tid, place.behind).map(|()| mask));
         match done {
             Ok(mask) => {
-                place.runs_on = Some(mask);
+                place.runs_on = Some(Loop { key: key.clone(), mask });
                 Ok(true)
             }
             Err(Errno::ESRCH) => Ok(false),
@@ -106,12 +114,16 @@ impl Repeats {
         self.threads.iter().filter(|(_, place)| place.runs_on.is_some()).map(|(tid, _)| *tid)
     }
 
+    /// The calls that run on without a stop.
+    pub(super) fn calls(&self) -> impl Iterator<Item = &Key> {
+        self.threads.values().filter_map(|place| Some(&place.runs_on.as_ref()?.key))
+    }
+
     /// A thread has stopped: from now on it stops at each call.
     pub(super) fn end(&mut self, stop: Stop) -> nix::Result<Ended> {
         let tid = stop.tid();
-        let Some(mask) = self.threads.get(&tid).and_then(|place| place.runs_on) else {
-            return Ok(Ended::Stop(stop));
-        };
+        let running = self.threads.get_mut(&tid).and_then(|place| place.runs_on.take());
+        let Some(Loop { mask, .. }) = running else { return Ok(Ended::Stop(stop)) };
         self.threads.remove(&tid);
         match undo(stop, mask) {
             Err((stop, Errno::ESRCH)) => Ok(Ended::Stop(stop)),

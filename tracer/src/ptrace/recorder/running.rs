@@ -293,11 +293,10 @@ impl Recorder {
             && ended.call.succeeded()
             && free::teaches_nothing(&ended.call, true);
         let again = may && self.repeats.again(tid, &ended.call, behind);
-        if again
-            && self.repeats.let_run_on(tid, &ended.call)?
-            && let Some(key) = &ended.key
+        if let Some(key) = ended.key.as_ref().filter(|_| again)
+            && self.repeats.let_run_on(tid, &ended.call, key)?
         {
-            self.tally.stop_counting(key);
+            self.tally.loops(key);
         }
         Ok(())
     }
