@@ -5,7 +5,9 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -115,6 +117,17 @@ static int threads(char *file) {
     return wrong;
 }
 
+/* It loops before it serves, and not any more then. */
+static int serving(const char *file) {
+    struct sockaddr_un here = {.sun_family = AF_UNIX};
+    int server = socket(AF_UNIX, SOCK_STREAM, 0), client = socket(AF_UNIX, SOCK_STREAM, 0);
+    loop(40);
+    strncpy(here.sun_path, file, sizeof here.sun_path - 1);
+    if (bind(server, (struct sockaddr *)&here, sizeof here) || listen(server, 1) || connect(client, (struct sockaddr *)&here, sizeof here))
+        return 1;
+    return accept(server, NULL, NULL) < 0;
+}
+
 /* It outlives the command, and the recorder, in its loop. */
 static int left(const char *file) {
     if (fork() == 0) {
@@ -146,6 +159,8 @@ int main(int argc, char **argv) {
         return interrupted();
     if (!strcmp(mode, "threads"))
         return threads(argv[2]);
+    if (!strcmp(mode, "serving"))
+        return serving(argv[2]);
     if (!strcmp(mode, "left"))
         return left(argv[2]);
     return 2;

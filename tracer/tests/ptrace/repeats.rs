@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use tracer::abi::Abi;
+use tracer::recording::{Phase, Seen};
 use tracer::session::{CommandEnd, Options};
 
 use crate::free::{ran_free, same_facts};
@@ -12,12 +14,13 @@ const CALL: &str = "rt_sigaction";
 
 /// `run_on`: whether the loop's calls do, where the kernel can let them.
 #[track_caller]
-fn same(mode: &str, run_on: bool) {
+fn same(mode: &str, run_on: bool) -> Seen {
     let place = Place::new();
     let program = place.compile("repeats", include_str!("repeats.c"), &["-pthread"]);
     let recorded = same_facts(&program, mode);
     let can = tracer::host::kernel_version() >= Some((6, 4));
     assert_eq!(ran_free(&recorded, &program, CALL), run_on && can, "{mode}");
+    recorded.call(&program, Abi::X86_64, CALL).unwrap()
 }
 
 #[test]
@@ -49,6 +52,12 @@ fn signals_come_and_calls_of_their_handlers_are_seen() {
 #[test]
 fn each_thread_has_its_own_loop() {
     same("threads", true);
+}
+
+#[test]
+fn a_loop_belongs_to_its_own_phase_alone() {
+    let seen = same("serving", true);
+    assert_eq!(seen.phases, Phase::Startup);
 }
 
 #[test]
