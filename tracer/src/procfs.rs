@@ -4,15 +4,21 @@ use std::fs;
 
 /// Numbers in a thread's `/proc/TID/status`, by the fields' names with their colons; `None` for what is not there.
 pub(crate) fn status<const N: usize>(tid: u32, fields: [&str; N]) -> [Option<u32>; N] {
-    let text = fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
-    fields.map(|field| text.lines().find_map(|l| l.strip_prefix(field)?.trim().parse().ok()))
+    fields_of(tid, fields, |number| number.parse().ok())
 }
 
 /// Sets of signals in a thread's `/proc/TID/status`, by the fields' names with their colons; `None` for what is not there.
 pub(crate) fn signals<const N: usize>(tid: u32, fields: [&str; N]) -> [Option<u64>; N] {
+    fields_of(tid, fields, |set| u64::from_str_radix(set, 16).ok())
+}
+
+fn fields_of<T, const N: usize>(
+    tid: u32,
+    fields: [&str; N],
+    read: impl Fn(&str) -> Option<T>,
+) -> [Option<T>; N] {
     let text = fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
-    let set = |hex: &str| u64::from_str_radix(hex.trim(), 16).ok();
-    fields.map(|field| text.lines().find_map(|line| set(line.strip_prefix(field)?)))
+    fields.map(|field| text.lines().find_map(|line| read(line.strip_prefix(field)?.trim())))
 }
 
 /// The descriptors of a task that stands still, each with its file's flags; none of a task that is gone.

@@ -62,10 +62,13 @@ pub(super) enum Ended {
 }
 
 impl Repeats {
-    /// A thread has made a call at a place, and it succeeded. Whether it does so again and again.
+    /// A thread has made a call at a place. Whether it succeeds there again and again, and nothing comes between.
     pub(super) fn again(&mut self, tid: Pid, call: &Call, behind: u64) -> bool {
         if self.unavailable || !call.name().is_some_and(|name| LOOPED.contains(&name)) {
             self.threads.remove(&tid);
+            return false;
+        }
+        if !call.succeeded() {
             return false;
         }
         let place = self.threads.entry(tid).or_insert(Place { behind, times: 0, runs_on: None });

@@ -289,11 +289,10 @@ impl Recorder {
         let Some(task) = self.tasks.get(&tid) else { return Ok(()) };
         let may = !self.every_call
             && task.launched
+            && self.repeats.again(tid, &ended.call, behind)
             && ended.call.abi == Abi::NATIVE
-            && ended.call.succeeded()
             && free::teaches_nothing(&ended.call, true);
-        let again = may && self.repeats.again(tid, &ended.call, behind);
-        if let Some(key) = ended.key.as_ref().filter(|_| again)
+        if let Some(key) = ended.key.as_ref().filter(|_| may)
             && self.repeats.let_run_on(tid, &ended.call, key)?
         {
             self.tally.loops(key);
